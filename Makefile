@@ -23,12 +23,12 @@ ifdef CI
 WARN    += -Werror
 endif
 STD      = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden
-SHARED   = -shared -Wl,-z,nodelete -Wl,-z,defs -Wl,-z,relro,-z,now
+SHARED   = -shared -Wl,-z,nodelete -Wl,-z,relro,-z,now
 
 SRC      = $(sort $(wildcard src/base/*.c src/wire/*.c src/io/*.c src/engine/*.c src/border/*.c))
 SO       = $(ABIS:%=$(BUILD)/%/rcpt/core.so)
 
-.PHONY: all help deps servers demo test lint layers asan valgrind bench fuzz doc install uninstall clean
+.PHONY: all help deps deps-demo servers demo test lint layers asan valgrind bench fuzz doc install uninstall clean
 
 all: $(SO)                                 ## build the module for every ABI
 
@@ -41,7 +41,7 @@ $(BUILD)/$(1)/%.o: src/%.c
 	$(CC) $(STD) $(WARN) $$(CFLAGS) -Isrc $$(shell $(PKG) --cflags $(PC_$(1)) $(LIBS)) -MMD -MP -c -o $$@ $$<
 $(BUILD)/$(1)/rcpt/core.so: $(SRC:src/%.c=$(BUILD)/$(1)/%.o)
 	@mkdir -p $$(@D)
-	$(CC) $$(CFLAGS) $(SHARED) -Wl,--unresolved-symbols=ignore-in-object-files -o $$@ $$^ \
+	$(CC) $$(CFLAGS) $(SHARED) -o $$@ $$^ \
 	  $$(LDFLAGS) $$(shell $(PKG) --libs $(LIBS)) -lunistring -lresolv
 -include $(SRC:src/%.c=$(BUILD)/$(1)/%.d)
 endef
@@ -50,10 +50,13 @@ $(foreach abi,$(ABIS),$(eval $(call ABI_RULES,$(abi))))
 deps:                                      ## install what is missing (Debian), else say what
 	@sh check/deps.sh
 
+deps-demo:
+	@sh check/deps.sh demo
+
 servers: | deps                            ## unpack real mail and DNS servers into build/servers
 	@sh spec/support/servers.sh
 
-demo: | deps                               ## the main job, on a small mail world on loopback
+demo: | deps-demo                             ## the main job, on a small mail world on loopback
 	@$(MAKE) --no-print-directory -s all
 	@$(LUA) examples/demo.lua
 

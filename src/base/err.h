@@ -23,6 +23,7 @@
     X(SOURCE,     "source",      "the source address cannot be used here")  \
     X(NOFILE,     "nofile",      "no file descriptors left")                \
     X(AGAIN,      "again",       "not now; ask again when ready")           \
+    X(SMTPUTF8,   "smtputf8_unsupported", "the peer does not offer SMTPUTF8") \
     X(SYSTEM,     "system",      "the operating system refused")
 
 typedef enum {

@@ -12,9 +12,12 @@
 #define RCPT_WIRE_CLIENT_H
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "wire/reply.h"
 
-struct rcpt_client_config {
+#define RCPT_HELO_MAX (RCPT_DOMAIN_MAX + 2)   /* a domain, or a literal in its brackets */
+
+struct rcpt_client_config {           /* borrowed for the call to init */
     const char *helo;                 /* our name, ASCII; "" allowed with greeting_only */
     const char *sender;               /* the reverse-path without brackets; "" is the null sender */
     bool        greeting_only;        /* say QUIT after the greeting, nothing else (S10) */
@@ -39,33 +42,107 @@ struct rcpt_want {
 typedef enum {
     RCPT_HEARD_NOTHING,    /* the reply is not whole yet, or leads on by itself */
     RCPT_HEARD_READY,      /* greeted (and HELO'd): questions may be asked */
-    RCPT_HEARD_ANSWER,     /* the question has its answer: rcpt_client_reply() at stage MAIL or RCPT */
-    RCPT_HEARD_END         /* the peer will not go on (refused at greeting/EHLO, 421, hang-up,
+    RCPT_HEARD_ANSWER,     /* the question has its answer: rcpt_client_reply() at stage MAIL or RCPT;
+                              a 421 there is heard as the answer, and next() wants DONE */
+    RCPT_HEARD_END         /* the peer will not go on, and a question under way has no answer (refused
+                              at greeting, EHLO, HELO or RSET; a 421 there or between questions;
                               garbage): rcpt_client_reply() is the last thing it said, if any */
 } rcpt_heard;
 
-struct rcpt_client;                   /* complete below, in the author's hands: a struct the carrier
-                                         may embed; its fields are the client's own */
+/* What EHLO may offer. X(id, keyword) */
+#define RCPT_OFFERS(X) \
+    X(PIPELINING, "PIPELINING") X(SIZE, "SIZE") X(8BITMIME, "8BITMIME") X(SMTPUTF8, "SMTPUTF8") \
+    X(STARTTLS, "STARTTLS") X(ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES") X(VRFY, "VRFY") \
+    X(CHUNKING, "CHUNKING") X(AUTH, "AUTH") X(REQUIRETLS, "REQUIRETLS") X(LIMITS, "LIMITS")
 
-/* The author of client.c completes this header with the struct and:
- *
- * rcpt_err rcpt_client_init(struct rcpt_client *c, const struct rcpt_client_config *cfg);
- *     copies helo and sender; RCPT_BADARG for control characters, NUL, blanks, over-long ones
- * rcpt_err rcpt_client_feed(c, const char *in, size_t len, size_t *used, rcpt_heard *heard);
- *     takes bytes up to the end of at most ONE reply; call again with the rest.
- *     RCPT_OK, RCPT_TOOLONG (a reply over RCPT_REPLY_MAX/RCPT_REPLY_LINES), RCPT_PROTO (not SMTP):
- *     on both errors the dialogue is over, heard is END and next() wants DONE (no QUIT to a
- *     peer that does not speak SMTP)
- * void rcpt_client_next(const c, struct rcpt_want *want);      asking twice changes nothing
- * void rcpt_client_wrote(c, size_t n);                         n bytes of want.data have gone
- * rcpt_err rcpt_client_ask(c, const char *recipient, size_t len, bool smtputf8_needed);
- *     only when WANT_QUESTION; RCPT_BADARG: a recipient with control characters, or too long
- * void rcpt_client_quit(c);      after what is being said now; allowed at any time
- * void rcpt_client_lost(c, rcpt_err how);   the connection is gone or timed out: DONE
- * const struct rcpt_reply *rcpt_client_reply(const c);         the last whole reply, or NULL
- * rcpt_stage rcpt_client_stage(const c);                       what it is waiting for an answer to
- * rcpt_err rcpt_client_err(const c);
- * unsigned rcpt_client_offers(const c);                        extensions the peer offered (bits)
- */
+enum {
+#define X(id, name) RCPT_OFFER_AT_##id,
+    RCPT_OFFERS(X)
+#undef X
+    RCPT_OFFER_COUNT
+};
+#define RCPT_OFFER(id) (1u << RCPT_OFFER_AT_##id)
+
+/* A struct the carrier may embed; its fields are the client's own. */
+struct rcpt_client {
+    uint8_t  at;                      /* its state: a row of the table in client.c */
+    uint8_t  stage;                   /* of the reply awaited, or heard last */
+    bool     greeting_only;
+    bool     has_transaction;         /* MAIL was accepted and RSET not yet said */
+    bool     is_leaving;              /* quit() was called while a reply was awaited */
+    bool     has_reply;
+    bool     wants_smtputf8;          /* of the question under way */
+    rcpt_err err;
+    unsigned offers;
+    uint32_t greeting_ms, reply_ms;
+    uint16_t out_len, out_sent;       /* bytes of `out`, and how many of them have gone */
+    uint16_t recipient_len;
+    char     helo[RCPT_HELO_MAX + 1], sender[RCPT_PATH_MAX + 1];
+    char     recipient[RCPT_PATH_MAX];
+    char     out[RCPT_COMMAND_MAX];
+    struct rcpt_reply  reply;         /* the last whole one */
+    struct rcpt_reader reader;
+};
+
+/* Copies helo and sender. RCPT_BADARG, *c then not to be used: control characters, blanks or
+ * angle brackets (a quoted local part of the sender may hold a blank or a bracket), a helo that is
+ * empty or not ASCII, or one of them too long. */
+rcpt_err rcpt_client_init(struct rcpt_client *c, const struct rcpt_client_config *cfg);
+
+/* Take what the peer sent, up to the end of at most ONE reply; *used of `len` bytes were taken: call
+ * again with the rest. Borrows `in` for the call only. Once next() wants DONE, or while QUIT is
+ * being said, all bytes are taken and nothing is heard.
+ *   RCPT_OK       see *heard
+ *   RCPT_TOOLONG  a reply over RCPT_REPLY_MAX or RCPT_REPLY_LINES
+ *   RCPT_PROTO    not SMTP, or a reply of success to nothing that was said
+ * On both errors *heard is END and next() wants DONE: no QUIT to a peer that is not in step. */
+rcpt_err rcpt_client_feed(struct rcpt_client *c, const char *in, size_t len, size_t *used,
+                          rcpt_heard *heard);
+
+/* What to do now. Asking twice changes nothing.
+ *   after HEARD_READY   QUESTION; with greeting_only WRITE (QUIT), then DONE
+ *   after HEARD_ANSWER  QUESTION; after a 421 DONE; after a 3yz WRITE (QUIT), then DONE
+ *   after HEARD_END     WRITE (QUIT) where the peer still listens, then DONE; after a 421 DONE
+ * The reply to QUIT is not awaited: DONE follows as soon as QUIT has gone. */
+void rcpt_client_next(const struct rcpt_client *c, struct rcpt_want *want);
+/* n bytes of want.data have gone. */
+void rcpt_client_wrote(struct rcpt_client *c, size_t n);
+
+/* Ask about a recipient; only when next() wants QUESTION. Copies it. Says RSET first when a
+ * transaction is open. On an error nothing is said and the client still wants a QUESTION.
+ *   RCPT_BADARG    empty, over RCPT_PATH_MAX octets, control characters, or blanks or angle brackets
+ *                  outside a quoted string: what could end the path or the line
+ *   RCPT_SMTPUTF8  `smtputf8_needed`, or octets above 0x7F in recipient or sender, and the peer
+ *                  does not offer SMTPUTF8 (RFC 6531 3.5) */
+rcpt_err rcpt_client_ask(struct rcpt_client *c, const char *recipient, size_t len,
+                         bool smtputf8_needed);
+/* Leave: at once when next() wants QUESTION; else QUIT is said when the reply awaited has come (an
+ * answer is still heard), since a command before it would be pipelining, and one before the
+ * greeting would get us listed. A carrier that cannot wait closes. Allowed at any time. */
+void rcpt_client_quit(struct rcpt_client *c);
+/* The connection is gone or timed out: DONE, and err() is `how` unless it was over already. */
+void rcpt_client_lost(struct rcpt_client *c, rcpt_err how);
+
+/* The last whole reply, until the next one is whole; NULL when there was none. */
+const struct rcpt_reply *rcpt_client_reply(const struct rcpt_client *c);
+/* What it waits for an answer to, or had the last one to; QUIT does not change it. */
+rcpt_stage rcpt_client_stage(const struct rcpt_client *c);
+/* RCPT_OK, also when the peer refused in so many words; or lost()'s `how`, or feed()'s error. */
+rcpt_err rcpt_client_err(const struct rcpt_client *c);
+/* RCPT_OFFER() bits of the EHLO reply; 0 after HELO. */
+unsigned rcpt_client_offers(const struct rcpt_client *c);
+const char *rcpt_heard_name(rcpt_heard h);
+const char *rcpt_offer_keyword(unsigned at);   /* at < RCPT_OFFER_COUNT */
+
+/* The table itself, for doc/dialogue.md and the spec that walks it. All strings static. */
+enum { RCPT_CLASS_2YZ, RCPT_CLASS_3YZ, RCPT_CLASS_4YZ, RCPT_CLASS_5YZ, RCPT_CLASS_421,
+       RCPT_CLASS_COUNT };
+struct rcpt_client_row {
+    const char *state, *says, *stage;         /* says, stage: "" for none */
+    struct { const char *to, *heard, *why; } on[RCPT_CLASS_COUNT];
+};
+/* Row i from 0, the unused state "none" left out; false past the last. */
+bool rcpt_client_row(unsigned i, struct rcpt_client_row *row);
+const char *rcpt_client_class_name(unsigned c);   /* "2yz" .. "421" */
 
 #endif
