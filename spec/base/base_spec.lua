@@ -24,6 +24,6 @@ describe("base", function()
     end
   end
   it("runs every test of the C program", function()
-    assert.equal(8, count, out)
+    assert.equal(9, count, out)
   end)
 end)
