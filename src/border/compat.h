@@ -14,8 +14,6 @@
 
 #if LUA_VERSION_NUM >= 504
 
-#define RCPT_UNUSED_COMPAT
-
 /* One Lua value that lives with a userdata: its first user value. */
 static inline void *rcptL_newud(lua_State *L, size_t size) { return lua_newuserdatauv(L, size, 1); }
 static inline void rcptL_setref(lua_State *L, int idx) { (void)lua_setiuservalue(L, idx, 1); }
@@ -52,6 +50,7 @@ static inline void rcptL_setfuncs(lua_State *L, const luaL_Reg *l)
     }
 }
 #define luaL_setfuncs(L, l, nup) rcptL_setfuncs((L), (l))
+#undef luaL_newlib
 #define luaL_newlib(L, l) (lua_newtable(L), rcptL_setfuncs((L), (l)))
 #define luaL_setmetatable(L, name) (luaL_getmetatable((L), (name)), (void)lua_setmetatable((L), -2))
 #define lua_rawlen(L, i) lua_objlen((L), (i))

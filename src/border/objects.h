@@ -41,20 +41,24 @@ void rcptL_share_jobs(lua_State *L, int idx);
 /* Seconds at `idx` as milliseconds from now on: nil and none are UINT64_MAX (for ever), what is
  * below zero is zero. Raises on anything else, NaN included. */
 uint64_t rcptL_opt_ms(lua_State *L, int idx);
-/* The same as a time of the engine's clock: now + ms, UINT64_MAX for ever. */
+/* The same as a time of the engine's clock. */
 uint64_t rcptL_opt_until(lua_State *L, int idx, rcpt_engine *e);
+/* Milliseconds from now on as a time of the engine's clock: now + ms, UINT64_MAX for ever. */
+uint64_t rcptL_until(rcpt_engine *e, uint64_t ms);
 
 /* l_job.c: what drain() gives after the job: its result, or nil, text, name. The number of values.
- * An error while pushing leaves the job as it was. */
-int rcptL_push_result(lua_State *L, struct rcpt_job *j);
+ * `idx` is the engine's. An error while pushing leaves the job as it was. */
+int rcptL_push_result(lua_State *L, int idx, struct rcpt_job *j);
 
 /* l_resolver.c: engine:resolver{...}, a method of the engine's class. */
 int rcptL_resolver_new(lua_State *L);
 /* l_resolver.c: the answer of a lookup job that ended as RCPT_OK, one table. */
 void rcptL_push_answer(lua_State *L, struct rcpt_job *j);
 /* l_session.c: the session of an open job that ended as RCPT_OK: taken out of the job. */
-void rcptL_push_session(lua_State *L, struct rcpt_job *j);
-/* l_session.c: the reply of an ask job that ended as RCPT_OK, or false. */
-void rcptL_push_reply(lua_State *L, struct rcpt_job *j);
+void rcptL_push_session(lua_State *L, int idx, struct rcpt_job *j);
+/* l_session.c: the reply of an ask job that ended as RCPT_OK, or false, text, name. */
+int rcptL_push_reply(lua_State *L, struct rcpt_job *j);
+/* l_session.c: engine:open{...}, a method of the engine's class. */
+int rcptL_session_open(lua_State *L);
 
 #endif

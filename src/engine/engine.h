@@ -27,15 +27,18 @@ struct rcpt_job;
 
 /* `mem` is copied; what its `ud` points to must outlive the engine and its jobs. */
 rcpt_err rcpt_engine_open(rcpt_engine **e, const struct rcpt_mem *mem);
-/* Idempotent for NULL. Live jobs and sessions end as RCPT_CLOSED; those still
+/* NULL is nothing. Live jobs and sessions end as RCPT_CLOSED; those still
  * referenced by a handle stay readable until released. */
 void     rcpt_engine_close(rcpt_engine *e);
+/* Readable, level-triggered, as long as step() has something to do: a socket is ready, an alarm is
+ * due, or a job ended in the call that made or cancelled it. After step(), take what ended. */
 int      rcpt_engine_fd(const rcpt_engine *e);
-/* Do what is ready. RCPT_CLOSED in a forked child. */
+/* Do what is ready, bounded: what is left keeps the descriptor readable. RCPT_CLOSED in a
+ * forked child. */
 rcpt_err rcpt_engine_step(rcpt_engine *e);
 /* The oldest ended job not yet taken, or NULL; borrowed until taken. */
 struct rcpt_job *rcpt_engine_ended(rcpt_engine *e);
-/* Off the list; the engine's reference to it is gone. */
+/* Off the list; the engine's reference to it is gone, and j->engine is NULL. */
 void     rcpt_engine_take(rcpt_engine *e, struct rcpt_job *j);
 /* Jobs not yet taken, running and ended. */
 size_t   rcpt_engine_pending(const rcpt_engine *e);
@@ -60,7 +63,7 @@ struct rcpt_job_class {
  * taken) and the caller's handle (until released). */
 struct rcpt_job {
     const struct rcpt_job_class *class;
-    rcpt_engine      *engine;              /* NULL once the engine closed */
+    rcpt_engine      *engine;              /* NULL once taken, or once the engine closed */
     struct rcpt_mem   mem;
     struct rcpt_node  node;                /* among the running or the ended */
     struct rcpt_alarm alarm;               /* its deadline */
@@ -73,28 +76,34 @@ struct rcpt_job {
  * as if it had never been), RCPT_CLOSED. */
 rcpt_err rcpt_job_start(struct rcpt_job *j, rcpt_engine *e, const struct rcpt_job_class *class,
                         uint64_t until_ms);
-/* Ends it once, later calls are nothing. Its memory stays at least until the engine is stepped
- * or drained: safe inside its own callbacks. Makes the engine's descriptor readable. */
+/* Ends it once, later calls are nothing. Its memory stays until it is taken: safe inside its own
+ * callbacks. Outside of a step it makes the engine's descriptor readable. */
 void rcpt_job_end(struct rcpt_job *j, rcpt_err err);
 /* By its handle: stop it and end it as RCPT_CANCELLED; on an ended job nothing. */
 void rcpt_job_cancel(struct rcpt_job *j);
-/* The handle's reference goes; a running job is cancelled and nobody is told of its end. */
+/* The handle's reference goes; a running job is cancelled first. It stays among the ended until
+ * taken, so that a result being handed over cannot vanish underfoot. */
 void rcpt_job_release(struct rcpt_job *j);
 
 rcpt_poller     *rcpt_engine_poller(rcpt_engine *e);
 const struct rcpt_mem *rcpt_engine_mem(const rcpt_engine *e);
-/* The time of the running step or call: one reading serves a whole batch. */
+/* Stop watching; in a forked child the poller's set, which is the parent's too, is left alone. */
+void rcpt_engine_unwatch(rcpt_engine *e, struct rcpt_watch *w);
+/* Monotonic ms. Inside a step one reading serves a whole batch. */
 uint64_t rcpt_engine_now(rcpt_engine *e);
 /* RCPT_NOMEM only when it was not set. */
 rcpt_err rcpt_engine_alarm(rcpt_engine *e, struct rcpt_alarm *a, uint64_t due_ms);
 void     rcpt_engine_unalarm(rcpt_engine *e, struct rcpt_alarm *a);
 
 /* Something that lives with the engine and must go when it closes (a resolver,
- * a session): close() is called by rcpt_engine_close(), and must leave the list. */
+ * a session): evict() is called by rcpt_engine_close(), the tenant being off the list by then.
+ * `inherited`: in a forked child; close descriptors, say nothing to any peer. */
 struct rcpt_tenant {
     struct rcpt_node node;
     void (*evict)(struct rcpt_tenant *t, bool inherited);
 };
 void rcpt_engine_settle(rcpt_engine *e, struct rcpt_tenant *t);
+/* Leaving early; leaving twice is nothing. */
+void rcpt_engine_unsettle(struct rcpt_tenant *t);
 
 #endif

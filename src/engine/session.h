@@ -5,12 +5,14 @@
  * session's own limits: cancelling the job of the one who opened it closes the
  * session, since nobody else has it yet; cancelling a question detaches its waiter: the
  * reply is read and dropped and the session goes on.
- * It never sends DATA or BDAT, and always QUIT where the peer still listens. */
+ * It never sends DATA or BDAT. It says QUIT before it closes wherever that may be said:
+ * greeted, and no reply awaited, unless the peer offered PIPELINING (RFC 2920 3.1). */
 /* SPDX-License-Identifier: MIT */
 #ifndef RCPT_ENGINE_SESSION_H
 #define RCPT_ENGINE_SESSION_H
 
 #include "engine/engine.h"
+#include "engine/record.h"
 #include "io/sock.h"
 #include "wire/client.h"
 
@@ -23,47 +25,60 @@ struct rcpt_session_config {
     const char *helo, *sender;          /* borrowed for the call; see rcpt_client_config */
     bool        greeting_only;          /* level "connect": QUIT after the greeting */
     bool        transcript;
-    uint32_t    connect_ms, greeting_ms, reply_ms;   /* patience for each */
+    uint32_t    connect_ms;             /* patience with each address */
+    uint32_t    greeting_ms, reply_ms;  /* ...with each whole reply, from when it was due */
     uint32_t    second_ms;              /* the next address is tried beside the first after this */
 };
 
-/* What was seen so far; borrowed from the session, valid until the next step. */
+/* What was seen so far; borrowed from the session, valid until the next step or question. */
 struct rcpt_evidence {
-    rcpt_err      err;                  /* RCPT_OK, or how the connection was lost */
+    rcpt_err      err;                  /* RCPT_OK, or how the connection was lost; RCPT_SMTPUTF8 on a
+                                           living session: the latest question could not be put */
     rcpt_stage    stage;                /* where it stands, or stood when it ended */
-    char          ip[RCPT_IP_TEXT];     /* the address connected to, or tried last; "" none */
+    char          ip[RCPT_IP_TEXT];     /* connected to; else the one `err` tells of, or tried last */
     uint16_t      port;
     char          source[RCPT_IP_TEXT]; /* our end; "" when never connected */
+    unsigned      offers;               /* RCPT_OFFER() bits */
     unsigned      n;
-    const struct rcpt_reply *reply;     /* what was said, in order, the newest RCPT_SAID_MAX */
+    const struct rcpt_said *said[RCPT_SAID_MAX];   /* in order */
     const char   *transcript;           /* "C: ...\n" and "S: ...\n"; NULL when not asked for */
     size_t        transcript_len;
 };
 
 /* RCPT_BADARG (a helo or sender the wire cannot take), RCPT_NOMEM, RCPT_CLOSED. The job ends as
- * RCPT_OK whatever the peer did; look at rcpt_session_of(j) and its evidence. `until_ms` bounds
- * the opening (UINT64_MAX: only the single patiences do). */
+ * RCPT_OK whatever the peer did, its deadline included; look at rcpt_session_take(j) and its
+ * evidence. `until_ms` bounds the opening (UINT64_MAX: only the single patiences do). */
 rcpt_err rcpt_session_open(struct rcpt_job **j, rcpt_engine *e, const struct rcpt_session_config *cfg,
                            uint64_t until_ms);
 extern const struct rcpt_job_class rcpt_open_class, rcpt_ask_class;
-/* The session behind an open or ask job; NULL after it was taken by rcpt_session_take. */
-rcpt_session *rcpt_session_of(const struct rcpt_job *j);
+/* The session of an open job that ended as RCPT_OK, with the job's reference to it. Once. */
+rcpt_session *rcpt_session_take(struct rcpt_job *j);
 
-/* Reference for a handle; the session quits and closes when the last one is released. */
-void rcpt_session_keep(rcpt_session *s);
+/* The session quits and closes when the last reference is released; a question under way
+ * holds one. */
 void rcpt_session_release(rcpt_session *s);
 /* QUIT, then close, without awaiting 221; questions under way end as RCPT_CLOSED. Twice is nothing. */
 void rcpt_session_quit(rcpt_session *s);
-/* Is it open, greeted and able to take a question? */
+/* Is it open, greeted and able to take a question? (It may be busy with one.) */
 bool rcpt_session_is_ready(const rcpt_session *s);
 
 /* MAIL and RCPT for one recipient ("a@b.example", octets as they go on the wire). The job ends as
- * RCPT_OK with a reply at stage MAIL or RCPT, or with evidence.err set (lost, timed out).
- * RCPT_BADARG (CR, LF, NUL, too long), RCPT_CLOSED. */
+ *   RCPT_OK       with a reply at stage MAIL or RCPT, or without one: see rcpt_ask_why
+ *   RCPT_BADARG   the path cannot be written into a command; nothing was said
+ *   RCPT_TIMEOUT  `until_ms` came first: its waiter is detached, the session goes on
+ *   RCPT_CLOSED, RCPT_CANCELLED, RCPT_NOMEM
+ * Answers RCPT_BADARG (empty, too long, control characters), RCPT_NOMEM, RCPT_CLOSED (the
+ * session is not ready). */
 rcpt_err rcpt_session_ask(struct rcpt_job **j, rcpt_session *s, const char *recipient, size_t len,
                           uint64_t until_ms);
-void rcpt_session_evidence(const rcpt_session *s, struct rcpt_evidence *ev);
 /* The reply that answered an ask job; NULL when none came. Borrowed from the job. */
-const struct rcpt_reply *rcpt_ask_reply(const struct rcpt_job *j);
+const struct rcpt_said *rcpt_ask_reply(const struct rcpt_job *j);
+/* Why none came: how the connection was lost (RCPT_EOF too where the peer said it would not
+ * go on), or RCPT_SMTPUTF8. */
+rcpt_err rcpt_ask_why(const struct rcpt_job *j);
+
+/* NULL once the session is over. */
+rcpt_engine *rcpt_session_engine(const rcpt_session *s);
+void rcpt_session_evidence(const rcpt_session *s, struct rcpt_evidence *ev);
 
 #endif

@@ -1,10 +1,12 @@
-/* io/dns.h -- one nameserver, asked through c-ares, answers read with their TTLs.
+/* io/dns.h -- one nameserver, asked through c-ares.
  *
  * A channel is one c-ares channel to ONE server (the resolver in engine/lookup.c
  * keeps one a server, so that "ask the next" is ours and a refusal's kind is not
  * lost). It asks over UDP with EDNS, over TCP on truncation, tries once, and gives
  * up after its patience. It keeps no cache. What c-ares calls back only fills a
- * query and queues it: rcpt_dns_run() hands over what ended. */
+ * query and queues it: rcpt_channel_take() hands over what ended.
+ *
+ * c-ares' own memory is malloc's: its allocator is one for the process, not ours to set. */
 /* SPDX-License-Identifier: MIT */
 #ifndef RCPT_IO_DNS_H
 #define RCPT_IO_DNS_H
@@ -14,49 +16,49 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "base/list.h"
 #include "base/mem.h"
+#include "io/message.h"
 #include "io/poller.h"
+#include "io/sock.h"
 
-typedef enum {
-    RCPT_DNS_A = 1, RCPT_DNS_CNAME = 5, RCPT_DNS_PTR = 12, RCPT_DNS_MX = 15,
-    RCPT_DNS_TXT = 16, RCPT_DNS_AAAA = 28
-} rcpt_dns_type;
+typedef struct rcpt_channel rcpt_channel;
 
-/* NOERROR: records. NODATA: the name exists, the type does not (RFC 2308 2.2).
- * TIMEOUT: no answer. UNREACHABLE: nobody to ask. MALFORMED: an answer that is none. */
-#define RCPT_DNS_STATUSES(X)                                                          \
-    X(NOERROR, "noerror") X(NODATA, "nodata") X(NXDOMAIN, "nxdomain")                 \
-    X(SERVFAIL, "servfail") X(REFUSED, "refused") X(NOTIMP, "notimp")                 \
-    X(TIMEOUT, "timeout") X(UNREACHABLE, "unreachable") X(MALFORMED, "malformed")
+/* Make c-ares ready, once in the process; for whoever of this folder calls it. */
+void rcpt_dns_library(void);
 
-typedef enum {
-#define X(id, name) RCPT_DNS_##id,
-    RCPT_DNS_STATUSES(X)
-#undef X
-    RCPT_DNS_STATUS_COUNT
-} rcpt_dns_status;
-
-const char *rcpt_dns_status_name(rcpt_dns_status s);
-/* false for a name that is none of the types above */
-bool rcpt_dns_type_read(const char *name, rcpt_dns_type *t);
-
-struct rcpt_dns_record {
-    uint32_t ttl_s;
-    uint16_t preference;           /* MX */
-    const char *data;              /* an address or a name as text (lower case as sent, no final
-                                      dot, "." for the root), or TXT's strings joined: any bytes */
-    size_t   len;                  /* bytes of data; a NUL follows */
+struct rcpt_channel_config {
+    struct rcpt_ip server;             /* the port within */
+    uint32_t patience_ms;              /* over UDP; as much again over TCP */
+    void   (*stir)(void *ud);          /* queries ended: called from the poller's run, never from
+                                          inside another function here; may be NULL */
+    void    *ud;                       /* borrowed */
 };
 
-/* One block of memory, reference-counted, never changed once made. */
-struct rcpt_dns_answer {
-    rcpt_dns_status status;
-    uint32_t ttl_s;                /* the least TTL on the way to the records (CNAMEs included), or
-                                      the denial's: min(SOA TTL, SOA minimum), 0 without a SOA */
-    const char *canonical;         /* the name the records stand at, when CNAMEs led away; or NULL */
-    unsigned n;
-    const struct rcpt_dns_record *record;
+/* One question under way; a part of whatever asks it. */
+struct rcpt_query {
+    struct rcpt_node node;             /* the channel's */
+    rcpt_channel *channel;             /* NULL: not under way, and not ended untaken */
+    struct rcpt_dns_asked asked;       /* its name is borrowed until it ended */
+    rcpt_err err;                      /* once ended: RCPT_OK with an answer, or RCPT_NOMEM */
+    const struct rcpt_dns_answer *answer;   /* once ended, the asker's to release; any status */
 };
-/* ...plus ownership functions here, and the channel; the author of dns.c completes this header. */
+
+/* `mem` and `p` are borrowed and must outlive it. RCPT_NOMEM, RCPT_NOFILE, RCPT_SYSTEM. */
+rcpt_err rcpt_channel_open(rcpt_channel **c, const struct rcpt_mem *mem, rcpt_poller *p,
+                           const struct rcpt_channel_config *cfg);
+/* Queries under way are forgotten, and so are those not taken, with their answers. `inherited`: we
+ * are a forked child: descriptors are closed, the poller is left alone, no server hears of it. */
+void rcpt_channel_close(rcpt_channel *c, bool inherited);
+
+/* Ask q->asked. It ends once, maybe before this returns: look with rcpt_channel_take(). There is
+ * no taking it back, since c-ares knows none: its memory stays where it is until it ended. */
+void rcpt_channel_ask(rcpt_channel *c, struct rcpt_query *q);
+/* The oldest query that ended, off the queue; NULL when there is none. */
+struct rcpt_query *rcpt_channel_take(rcpt_channel *c);
+/* In how many ms it wants rcpt_channel_tick(); UINT32_MAX: it waits for nothing. */
+uint32_t rcpt_channel_due(const rcpt_channel *c);
+/* Give up what is out of patience. */
+void rcpt_channel_tick(rcpt_channel *c);
 
 #endif

@@ -45,7 +45,8 @@ void rcpt_poller_remove(rcpt_poller *p, struct rcpt_watch *w);
 
 /* Make the descriptor readable at that time (monotonic ms); UINT64_MAX: never.
  * Cheap when nothing changes: the kernel is asked only for an earlier time, and a
- * later one may cost one wake-up for nothing. */
+ * later one may cost one wake-up for nothing. Once due, the descriptor stays readable
+ * until the run that sees it and the next call of this after it: call it after every run. */
 void rcpt_poller_alarm(rcpt_poller *p, uint64_t due_ms);
 /* Call ready() of what is ready, never block: at most 16 batches of 64 events.
  * The number of callbacks made. */

@@ -94,7 +94,7 @@ static unsigned dispatch(rcpt_poller *p, const struct epoll_event *ev)
         events |= RCPT_READABLE;
     if (ev->events & EPOLLOUT)
         events |= RCPT_WRITABLE;
-    if (ev->events & (EPOLLERR | EPOLLHUP)) /* whoever waits to read or write learns why by doing it */
+    if (ev->events & (EPOLLERR | EPOLLHUP)) /* who waits to read or write learns why by doing it */
         events |= RCPT_HANGUP | w->events;
     w->ready(w, events);
     return 1;

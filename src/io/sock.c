@@ -12,17 +12,17 @@ static const struct {
     int      number;
     rcpt_err err;
 } errors[] = {
-    { EAGAIN,        RCPT_AGAIN   }, { EINTR,         RCPT_AGAIN   },
-    { EMFILE,        RCPT_NOFILE  }, { ENFILE,        RCPT_NOFILE  },
-    { ECONNREFUSED,  RCPT_REFUSED }, { ETIMEDOUT,     RCPT_TIMEOUT },
-    { ECONNRESET,    RCPT_RESET   }, { EPIPE,         RCPT_RESET   },
+    { EAGAIN,        RCPT_AGAIN   }, { EINTR,        RCPT_AGAIN   },
+    { EMFILE,        RCPT_NOFILE  }, { ENFILE,       RCPT_NOFILE  },
+    { ECONNREFUSED,  RCPT_REFUSED }, { ETIMEDOUT,    RCPT_TIMEOUT },
+    { ECONNRESET,    RCPT_RESET   }, { EPIPE,        RCPT_RESET   },
     { ECONNABORTED,  RCPT_RESET   },
-    { ENETUNREACH,   RCPT_UNREACH }, { EHOSTUNREACH,  RCPT_UNREACH },
-    { ENETDOWN,      RCPT_UNREACH }, { EHOSTDOWN,     RCPT_UNREACH },
-    { ENONET,        RCPT_UNREACH }, { ENOPROTOOPT,   RCPT_UNREACH },  /* ICMP protocol unreachable */
-    { EACCES,        RCPT_UNREACH }, { EPERM,         RCPT_UNREACH },  /* a firewall of our own     */
-    { EAFNOSUPPORT,  RCPT_UNREACH },                                   /* no IPv6 in this kernel    */
-    { EADDRNOTAVAIL, RCPT_UNREACH }, { EINVAL,        RCPT_UNREACH },  /* no address of ours fits   */
+    { ENETUNREACH,   RCPT_UNREACH }, { EHOSTUNREACH, RCPT_UNREACH },
+    { ENETDOWN,      RCPT_UNREACH }, { EHOSTDOWN,    RCPT_UNREACH },
+    { ENONET,        RCPT_UNREACH }, { ENOPROTOOPT,  RCPT_UNREACH },
+    { EACCES,        RCPT_UNREACH }, { EPERM,        RCPT_UNREACH },  /* a firewall of ours     */
+    { EAFNOSUPPORT,  RCPT_UNREACH },                                  /* a kernel without IPv6  */
+    { EADDRNOTAVAIL, RCPT_UNREACH }, { EINVAL,       RCPT_UNREACH },  /* no address of ours fits */
 };
 
 static rcpt_err errno_err(int e)

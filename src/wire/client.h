@@ -42,11 +42,11 @@ struct rcpt_want {
 typedef enum {
     RCPT_HEARD_NOTHING,    /* the reply is not whole yet, or leads on by itself */
     RCPT_HEARD_READY,      /* greeted (and HELO'd): questions may be asked */
-    RCPT_HEARD_ANSWER,     /* the question has its answer: rcpt_client_reply() at stage MAIL or RCPT;
-                              a 421 there is heard as the answer, and next() wants DONE */
-    RCPT_HEARD_END         /* the peer will not go on, and a question under way has no answer (refused
-                              at greeting, EHLO, HELO or RSET; a 421 there or between questions;
-                              garbage): rcpt_client_reply() is the last thing it said, if any */
+    RCPT_HEARD_ANSWER,     /* the question has its answer: rcpt_client_reply() at stage MAIL or
+                              RCPT; a 421 there is heard as the answer, and next() wants DONE */
+    RCPT_HEARD_END         /* the peer will not go on, and a question under way has no answer
+                              (refused at greeting, EHLO, HELO or RSET; a 421 there or between
+                              questions; garbage): rcpt_client_reply() is the last, if any */
 } rcpt_heard;
 
 /* What EHLO may offer. X(id, keyword) */
@@ -67,7 +67,6 @@ enum {
 struct rcpt_client {
     uint8_t  at;                      /* its state: a row of the table in client.c */
     uint8_t  stage;                   /* of the reply awaited, or heard last */
-    bool     greeting_only;
     bool     has_transaction;         /* MAIL was accepted and RSET not yet said */
     bool     is_leaving;              /* quit() was called while a reply was awaited */
     bool     has_reply;
@@ -89,9 +88,9 @@ struct rcpt_client {
  * empty or not ASCII, or one of them too long. */
 rcpt_err rcpt_client_init(struct rcpt_client *c, const struct rcpt_client_config *cfg);
 
-/* Take what the peer sent, up to the end of at most ONE reply; *used of `len` bytes were taken: call
- * again with the rest. Borrows `in` for the call only. Once next() wants DONE, or while QUIT is
- * being said, all bytes are taken and nothing is heard.
+/* Take what the peer sent, up to the end of at most ONE reply; *used of `len` bytes were taken:
+ * call again with the rest. Borrows `in` for the call only. Once next() wants DONE, or while QUIT
+ * is being said, all bytes are taken and nothing is heard.
  *   RCPT_OK       see *heard
  *   RCPT_TOOLONG  a reply over RCPT_REPLY_MAX or RCPT_REPLY_LINES
  *   RCPT_PROTO    not SMTP, or a reply of success to nothing that was said
@@ -110,8 +109,8 @@ void rcpt_client_wrote(struct rcpt_client *c, size_t n);
 
 /* Ask about a recipient; only when next() wants QUESTION. Copies it. Says RSET first when a
  * transaction is open. On an error nothing is said and the client still wants a QUESTION.
- *   RCPT_BADARG    empty, over RCPT_PATH_MAX octets, control characters, or blanks or angle brackets
- *                  outside a quoted string: what could end the path or the line
+ *   RCPT_BADARG    empty, over RCPT_PATH_MAX octets, control characters; outside a quoted local
+ *                  part blanks, angle brackets, quotes or backslashes: what could end path or line
  *   RCPT_SMTPUTF8  `smtputf8_needed`, or octets above 0x7F in recipient or sender, and the peer
  *                  does not offer SMTPUTF8 (RFC 6531 3.5) */
 rcpt_err rcpt_client_ask(struct rcpt_client *c, const char *recipient, size_t len,

@@ -40,14 +40,14 @@ struct rcpt_reply {
     uint16_t code;                     /* 200..599 */
     struct rcpt_enhanced enhanced;     /* of the first line that has one, as sent: its class may
                                           differ from the code's first digit, which rules */
-    uint16_t len;                      /* bytes of text, its lines joined by LF, the codes left out */
+    uint16_t len;                      /* bytes of text: lines joined by LF, codes left out */
     bool     cut;                      /* something was left out: a long line or a long reply */
-    bool     mixed;                    /* its lines did not agree on the code: the last one's rules */
+    bool     mixed;                    /* its lines disagreed on the code: the last one's rules */
     char     text[RCPT_TEXT_MAX];
 };
 
-/* "5.1.1" and the like at the start of `text` ("#5.1.1", "5.1.1:" as well); the bytes it takes
- * with one blank, 0 when none. Its class must be 2, 4 or 5; an IP address is none. */
+/* "5.1.1" and the like at the start of `text` ("#5.1.1", "5.1.1:" as well); the bytes it takes with
+ * one blank, 0 when none. Its class must be 2, 4 or 5; an IP address is none. */
 size_t rcpt_enhanced_read(struct rcpt_enhanced *e, const char *text, size_t len);
 
 /* A reply being read; the fields are the reader's own. */
@@ -56,7 +56,7 @@ struct rcpt_reader {
     uint32_t taken;                    /* bytes of this reply, over all its lines */
     uint16_t lines;                    /* whole lines of it */
     uint16_t have;                     /* bytes in `line` */
-    bool     is_over;                  /* the last feed ended a reply: the next one begins another */
+    bool     is_line_over, is_over;    /* the last feed ended a line, a reply */
     char     line[RCPT_LINE_MAX];
 };
 

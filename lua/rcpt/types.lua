@@ -1,0 +1,195 @@
+---@meta rcpt
+-- The types of the module for the Lua language server; never loaded. A spec compares the names with the module's.
+
+---@alias rcpt.Level "syntax"|"dns"|"connect"|"rcpt"
+---@alias rcpt.Status "deliverable"|"risky"|"undeliverable"|"unknown"
+
+---@class rcpt.ParseOptions
+---@field quoted? boolean take quoted local parts (true)
+---@field literal? boolean take address literals (true)
+---@field smtputf8? boolean take local parts beyond ASCII (true)
+---@field display_name? boolean take `Name <user@domain>` (false)
+---@field single_label? boolean take domains without a dot (false)
+---@field special_use? boolean take domains set aside (false)
+
+---@class rcpt.Options: rcpt.ParseOptions
+---@field helo? string our name in EHLO; needed at level "rcpt"
+---@field sender? string what MAIL FROM gives, "<>" for the null sender; needed at level "rcpt"
+---@field level? rcpt.Level how deep to ask ("rcpt")
+---@field deadline? number seconds for one whole question (45)
+---@field connect_timeout? number seconds for a connection to one address (10)
+---@field greeting_timeout? number seconds for the greeting (20)
+---@field reply_timeout? number seconds for each later reply (20)
+---@field dns_timeout? number seconds for each DNS question (10)
+---@field second_family? number seconds until the next address of a host is tried beside the first (2)
+---@field max_hosts? integer mail hosts of a domain that are tried (5)
+---@field concurrency? integer addresses `each` asks about at once (100)
+---@field nameservers? string[] DNS servers, "IP", "IP:port" or "[IPv6]:port"
+---@field source? string|string[] our address to connect from, one a family
+---@field port? integer of the mail hosts (25)
+---@field allow_nets? string[] ranges in which mail hosts are asked although no public one can stand there
+---@field transcript? boolean keep what was said (false)
+---@field driver? "plain" how to wait
+---@field rate_limit? false
+---@field cache? false
+---@field catch_all? false
+---@field greylist? false
+---@field breaker? false
+---@field single_flight? false
+---@field preflight_gate? false
+---@field policies? false
+---@field store? false
+
+---@class rcpt.Mx
+---@field host string
+---@field preference integer
+---@field implicit boolean the domain itself, for want of an MX record
+
+---@class rcpt.Reply
+---@field code integer
+---@field enhanced? string
+---@field text string its lines joined by a line feed
+---@field stage string
+
+---@class rcpt.Identity
+---@field helo? string
+---@field sender? string
+---@field source? string our address
+
+---@class rcpt.Evidence
+---@field host string
+---@field ip? string
+---@field port? integer
+---@field source? string
+---@field stage string
+---@field reason? string
+---@field error? string
+---@field replies rcpt.Reply[]
+
+---@class rcpt.Verdict
+---@field address string what was asked about, byte for byte
+---@field status rcpt.Status
+---@field reason string
+---@field passed boolean
+---@field stage string
+---@field level rcpt.Level
+---@field diagnosis? string
+---@field position? integer
+---@field normalized? string
+---@field ascii? string
+---@field local? string
+---@field domain? string
+---@field mx? rcpt.Mx[]
+---@field host? string
+---@field ip? string
+---@field port? integer
+---@field reply? rcpt.Reply
+---@field identity? rcpt.Identity
+---@field evidence? rcpt.Evidence[]
+---@field elapsed number seconds
+---@field transcript? string
+
+---@class rcpt.Parsed
+---@field address string
+---@field valid boolean
+---@field reason? string
+---@field position? integer
+---@field normalized? string
+---@field ascii? string
+---@field local? string
+---@field domain? string
+
+---@class rcpt.Meaning
+---@field reason string
+---@field about "mailbox"|"domain"|"us"|"server"|"message"
+---@field status rcpt.Status
+
+---@class rcpt.Call
+local Call = {}
+
+---Wait for the answer. Asked again, it gives the same again.
+---@return rcpt.Verdict? verdict
+---@return string? message
+---@return string? code
+function Call:wait() end
+
+---Give it up.
+function Call:cancel() end
+
+---@return boolean
+function Call:is_done() end
+
+---@class rcpt.Task
+local Task = {}
+
+---Wait for the function; gives what it returned, raises what it raised.
+---@return any ...
+function Task:wait() end
+
+---@class rcpt.Validator
+local Validator = {}
+
+---Ask about one address; blocks only the calling coroutine.
+---@param address string
+---@param options? rcpt.Options for this question alone
+---@return rcpt.Verdict? verdict
+---@return string? message
+---@return string? code
+function Validator:validate(address, options) end
+
+---Ask about one address in a coroutine of its own.
+---@param address string
+---@param options? rcpt.Options
+---@return rcpt.Call? call
+---@return string? message
+---@return string? code
+function Validator:start(address, options) end
+
+---An iterator over the verdicts on many addresses, as they come.
+---@param source string[]|fun():string?
+---@param options? rcpt.Options
+---@return (fun():rcpt.Verdict|false|nil, string?, string?, string?)? iterator
+function Validator:each(source, options) end
+
+---Give up this validator's questions.
+function Validator:close() end
+
+---@class rcpt
+---@field VERSION string
+local rcpt = {}
+
+---@param options rcpt.Options
+---@return rcpt.Validator
+function rcpt.new(options) end
+
+---@param address string
+---@param options rcpt.Options
+---@return rcpt.Verdict? verdict
+---@return string? message
+---@return string? code
+function rcpt.validate(address, options) end
+
+---@param address string
+---@param options? rcpt.ParseOptions
+---@return rcpt.Parsed
+function rcpt.parse(address, options) end
+
+---@param reply { code: integer, enhanced: string?, text: string?, stage: string?, mx: string? }
+---@return rcpt.Meaning
+function rcpt.classify(reply) end
+
+---@param fn function
+---@param ... any its arguments
+---@return any ...
+function rcpt.run(fn, ...) end
+
+---@param fn function
+---@param ... any its arguments
+---@return rcpt.Task
+function rcpt.spawn(fn, ...) end
+
+---@param fd integer 0 is standard input
+---@return fun():string?, boolean|string?, string?
+function rcpt.lines(fd) end
+
+return rcpt
