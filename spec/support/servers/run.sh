@@ -99,8 +99,8 @@ start_exim() {
   mkdir -p /var/spool/exim4 /etc/exim4
   chown Debian-exim:Debian-exim /var/spool/exim4
   cp /etc/exim.conf /etc/exim4/exim4.conf
-  : >/var/log/exim_mainlog
-  chown Debian-exim /var/log/exim_mainlog
+  touch /var/log/exim_mainlog /var/log/exim_paniclog
+  chown Debian-exim /var/log/exim_mainlog /var/log/exim_paniclog
   /mnt/exim/usr/sbin/exim4 -bdf -d-all+receive >/var/log/exim.log 2>&1 &
 }
 
@@ -137,7 +137,6 @@ inside() {
 }
 
 sink() {
-  export LD_LIBRARY_PATH
   exec 9<&0
   local as=
   [ "$EUID" != 0 ] || as='-u nobody'     # as root it insists on a user to become
