@@ -1,5 +1,6 @@
 -- The table of options in README.md, from the schema in lua/rcpt/options.lua:
---   lua5.4 check/options.lua
+--   lua5.4 check/options.lua              prints it
+--   lua5.4 check/options.lua README.md    puts it between the marks there
 -- It needs no built module; a spec compares README with what this prints.
 package.path = "./lua/?.lua;./lua/?/init.lua;" .. package.path
 if not package.loaded["rcpt.core"] then package.loaded["rcpt.core"] = { ip = function() return nil end } end
@@ -22,5 +23,18 @@ for _, row in ipairs(options.schema) do
 end
 
 local text = table.concat(out, "\n") .. "\n"
-if arg and arg[0] and arg[0]:find("check/options.lua", 1, true) then io.write(text) end
+local function put(path)
+  local file = assert(io.open(path, "rb"))
+  local all = file:read("*a")
+  file:close()
+  local head, tail = all:match("^(.-<!%-%- options:.-%-%->\n).-(<!%-%- /options %-%->.*)$")
+  assert(head, path .. " has no marks for the options")
+  file = assert(io.open(path, "wb"))
+  file:write(head, text, tail)
+  file:close()
+end
+
+if arg and arg[0] and arg[0]:find("check/options.lua", 1, true) then
+  if arg[1] then put(arg[1]) else io.write(text) end
+end
 return text

@@ -39,7 +39,9 @@ Rules that stand above the table of reasons:
 
 | reason | status | about | means | evidence |
 |---|---|---|---|---|]]
-for _, row in ipairs(verdict.REASONS) do line("| `%s` | %s | %s | %s | %s |", row[1], row[2], row[3], row[4], row[5]) end
+for _, row in ipairs(verdict.REASONS) do
+  line("| `%s` | %s | %s | %s | %s |", row[1], row[2], row[3], row[4], row[5])
+end
 line [[
 
 A user's own reasons begin with `x_`.

@@ -65,7 +65,8 @@ local function ask_all(validator, rows)
 end
 
 local function is_right(row, verdict)
-  return verdict.status == row[2] and verdict.reason == row[3] and (not row.passed or verdict.passed == true)
+  return verdict.status == row[2] and verdict.reason == row[3]
+    and (not row.passed or verdict.passed == true) and (not row.host or verdict.host == row.host)
 end
 
 local function print_table(rows, verdicts)
@@ -108,8 +109,8 @@ local function run(world, demo)
   say(paint("A small mail world on loopback", "strong"))
   say("%d name server and %d mail hosts, scripted, in one process of this machine, on", #world.nameservers,
     #demo.script.hosts)
-  say("unprivileged ports of 127.0.0.0/8. Nothing leaves the machine. Silence is given up")
-  say("after %d s here, after 20 s by default.\n", demo.patience)
+  say("unprivileged ports of 127.0.0.0/8. Nothing leaves the machine. A silent host is")
+  say("given up after %d s here; the default is 20 s.\n", demo.patience)
   local validator = rcpt.new(world:options {
     transcript = true, connect_timeout = demo.patience, greeting_timeout = demo.patience,
     reply_timeout = demo.patience, dns_timeout = demo.patience,
@@ -148,5 +149,5 @@ if wrong > 0 then
   say("\n%d wrong: something is broken here.", wrong)
   os.exit(1)
 end
-say("\nTo ask about a real address, from a host with a name of its own and port 25 open:\n")
+say "\nTo ask about a real address, from a host with its own name and port 25 open:\n"
 say "bin/rcpt validate --helo your.host.name --sender you@your.host.name someone@their.domain"

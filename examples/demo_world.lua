@@ -1,8 +1,8 @@
 -- The mail world of the demo: what its servers do, and what must be found out about it.
 --
 -- Plain data in the shape of spec/support/world.lua. Each row is an address, the options it is
--- asked with, and the status and reason that are right for it here; `shown` is the one whose
--- verdict is printed in full.
+-- asked with, and the status and reason that are right for it here (and the host that must have
+-- answered); `shown` is the one whose verdict is printed in full.
 -- SPDX-License-Identifier: MIT
 local pace = 0.15 -- seconds a host takes for each reply: servers do, and it shows who waits for whom
 
@@ -52,7 +52,7 @@ local script = {
 
 local rows = {
   { "alice@company.example", "deliverable", "accepted" },
-  { "bob@second.example", "deliverable", "accepted", shown = true },
+  { "bob@second.example", "deliverable", "accepted", host = "mx2.second.example", shown = true },
   { "user@bücher.example", "deliverable", "accepted" },
   { "full@company.example", "risky", "mailbox_full" },
   { "nobody@company.example", "undeliverable", "mailbox_unknown" },

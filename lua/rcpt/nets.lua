@@ -157,8 +157,11 @@ end
 -- @tparam ?table allowed a set that is admitted all the same (option `allow_nets`)
 -- @treturn boolean
 function nets.is_public(ip, allowed)
-  local first = match(ip, "^(%d+)%.%d+%.%d+%.%d+$")
-  if first and not BY_BYTE[tonumber(first)] then return true end
+  local a, b, c, d = match(ip, "^(%d+)%.(%d+)%.(%d+)%.(%d+)$")
+  if a then
+    a = tonumber(a)
+    if not BY_BYTE[a] then return a < 256 and tonumber(b) < 256 and tonumber(c) < 256 and tonumber(d) < 256 end
+  end
   local bytes = nets.bytes(ip)
   if not bytes then return false end
   local v4 = #bytes == 16 and inner(bytes) or nil

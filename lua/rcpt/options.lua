@@ -33,7 +33,9 @@ end
 local function read_sender(text, liberties)
   if text == "<>" then return "" end
   if text == "" then return nil, "must be an address; the null sender is written \"<>\"" end
-  local parsed = core.parse(text, { special_use = liberties.special_use == true, single_label = liberties.single_label == true })
+  local parsed = core.parse(text, {
+    special_use = liberties.special_use == true, single_label = liberties.single_label == true,
+  })
   if not parsed.valid then
     return nil, format("must be an address or \"<>\" (%s at byte %d)", parsed.reason, parsed.position)
   end

@@ -23,7 +23,8 @@ function probe.new(address, options, hub, driver, resolver)
     address = address, options = options, hub = hub, driver = driver, resolver = resolver,
     began = began, until_ = began + options.deadline, stage = "syntax",
     -- filled on the way, named here so that the table is made once in its size
-    parsed = false, mx = false, evidence = false, reason = false, diagnosis = nil, entry = nil, reply = nil, is_unsure = false,
+    parsed = false, mx = false, evidence = false, reason = false, diagnosis = nil, entry = nil, reply = nil,
+    is_unsure = false,
     gone = false, job = nil, done = false, result = nil, message = nil, code = nil, waiter = nil,
   }, Probe)
 end

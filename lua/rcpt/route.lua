@@ -198,13 +198,13 @@ end
 --- None of the hosts has an address that may be asked: what that means.
 -- @tparam table probe
 -- @tparam {table,...} skipped `{why=, may_change=}` of each
--- @tparam boolean is_partial were there more hosts than we looked at?
+-- @tparam boolean is_partial were there more hosts than we looked at, or had time for?
 function route.conclude_none(probe, skipped, is_partial)
   local why = first_why(skipped, true)
   if why then
     probe:conclude("dns_failure", why)
   elseif is_partial then
-    probe:conclude("dns_failure", "too_many_hosts")
+    if probe:is_late() then probe:conclude("timeout") else probe:conclude("dns_failure", "too_many_hosts") end
   elseif probe.mx[1].implicit and first_why(skipped) == "missing" then
     probe:conclude("no_mail_host")
   else

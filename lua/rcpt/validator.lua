@@ -84,11 +84,8 @@ local function settle_for(probe, best, best_reply, skipped, is_partial)
   if best then
     decide(probe, best, best_reply)
     probe.is_unsure = probe.options.level ~= "rcpt" or not is_unanimous(probe)
-  elseif probe:is_late() then
-    probe.stage = #skipped > 0 and "dns" or "connect"
-    probe:conclude("timeout")
   else
-    route.conclude_none(probe, skipped, is_partial)
+    route.conclude_none(probe, skipped, is_partial or #skipped < #probe.mx)
   end
 end
 

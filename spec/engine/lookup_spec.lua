@@ -142,9 +142,11 @@ describe("resolver", function()
 
   describe("asks", function()
     it("for a name with escapes the octets it stands for", function()
-      start { zones = { ["a@b.example"] = { A = "192.0.2.9" } } }
+      start { zones = { ["a@b.example"] = { A = "192.0.2.9" }, ["a b.example"] = { A = "192.0.2.8" } } }
       assert.same({ "192.0.2.9" }, datas(ask("A", "a\\064b.example")))
+      assert.same({ "192.0.2.8" }, datas(ask("A", "a\\032b.example")))
       assert.equal(1, queries "a@b.example")
+      assert.equal(1, queries "a b.example")
     end)
 
     it("over TCP when the answer is truncated: 60 records", function()
@@ -162,6 +164,11 @@ describe("resolver", function()
       start { zones = { ["big.example"] = { TXT = texts } } }
       assert.equal(20, #ask("TXT", "big.example").records)
       assert.equal(2, queries "big.example")
+    end)
+
+    it("in vain where a truncated answer has no TCP behind it, and says so soon", function()
+      start { zones = { ["big.example"] = { A = "192.0.2.1", truncate = true } }, nameservers = { { no_tcp = true } } }
+      assert.equal("unreachable", ask("A", "big.example").status)
     end)
 
     it("over UDP alone for what fits into 1232 octets", function()
@@ -290,21 +297,22 @@ describe("resolver", function()
       local from = core.now()
       assert.equal("timeout", ask("A", "mute.example", 0.2).status)
       local took = core.now() - from
-      assert.is_true(took >= 0.2 and took < 0.4, took)
+      assert.is_true(took >= 0.199 and took < 2, took)
     end)
 
     it("a deadline before c-ares' own patience", function()
       start({ zones = { ["mute.example"] = { silent = true } } }, { patience = 5 })
       local from = core.now()
       assert.equal("timeout", ask("A", "mute.example", 0.1).status)
-      assert.is_true(core.now() - from < 0.4)
+      assert.is_true(core.now() - from < 2)
     end)
 
     it("a closed port, without burning the processor", function()
       start { nameservers = { { refuse = true } } }
       local from, cpu = core.now(), os.clock()
       assert.equal("unreachable", ask("A", "any.example").status)
-      assert.is_true(core.now() - from < 2)
+      local took = core.now() - from
+      assert.is_true(took >= 0.29 and took < 3, took)         -- two pauses: 100 and 200 ms
       assert.is_true(os.clock() - cpu < 0.1)
       assert.equal(3, resolver:counts().queries)
     end)

@@ -397,6 +397,9 @@ static void test_fork(void)
     CHECK(waitpid(child, &status, 0) == child && status == 0);
     CHECK(run(e, j, fd) == RCPT_OK);                   /* the parent's sockets are still watched */
     CHECK(rcpt_lookup_answer(j)->status == RCPT_DNS_NOERROR);
+    struct rcpt_resolver_counts counts;
+    rcpt_resolver_count(r, &counts);
+    CHECK(counts.queries == 1);
     rcpt_job_release(j);
     rcpt_engine_close(e);                              /* the engine first, then the resolver */
     CHECK(rcpt_resolver_engine(r) == NULL);

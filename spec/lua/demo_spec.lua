@@ -59,10 +59,9 @@ describe("the demo", function()
 
   it("asks the second mail host where the first is dead, and shows what was said", function()
     assert.truthy(output:find("10 mx1.second.example", 1, true))
-    assert.truthy(output:find("asked%s+mx2%.second%.example, 127%.0%.2%.2"))
+    assert.truthy(output:find("asked%s+mx2%.second%.example %(127%.0%.2%.2"))
     assert.truthy(output:find("C: RCPT TO:<bob@second.example>", 1, true))
     assert.truthy(output:find("S: 250 2.1.5 Recipient ok", 1, true))
-    assert.truthy(output:find("C: QUIT", 1, true))
   end)
 
   it("says that it is a small world of its own", function()
@@ -72,12 +71,13 @@ describe("the demo", function()
 
   it("asks all at once: it takes the time of the slowest, not of all", function()
     local together, one_by_one = output:match "at once took ([%d.]+) s; one after the other, ([%d.]+) s"
-    assert.is_true(tonumber(together) < demo.patience + 1.5)
-    assert.is_true(tonumber(one_by_one) >= demo.patience)
+    assert.is_true(tonumber(together) * 2 < tonumber(one_by_one), together)
   end)
 
-  it("sends no mail", function()
-    assert.truthy(output:find(", 0 DATA.", 1, true))
+  it("sends no mail, and takes leave of each host that asked who it is", function()
+    local asked, left_politely, mails = output:match "(%d+) RCPT,\n(%d+) QUIT and (%d+) DATA"
+    assert.equal("0", mails)
+    assert.is_true(tonumber(left_politely) >= tonumber(asked))
   end)
 
   it("fits 80 columns, and has no colour where there is no terminal", function()

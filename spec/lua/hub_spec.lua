@@ -203,7 +203,8 @@ describe("validator:start", function()
       rcpt.run(function()
         local seen = world:count(case[2], pattern)
         local task = rcpt.spawn(function() return gone(call) end)
-        assert.truthy(world:wait(function() return world:count(case[2], pattern) > seen end, 5, function() nap(0.005) end))
+        local function is_there() return world:count(case[2], pattern) > seen end
+        assert.truthy(world:wait(is_there, 5, function() nap(0.005) end))
         call:cancel()
         call:cancel()
         assert.equal("cancelled", task:wait())
@@ -296,7 +297,7 @@ describe("rcpt.lines", function()
 
   it("cuts a line over 64 KiB and finds the next", function()
     assert.equal("65536:true:xxxxxxxxxx 1:false:b ",
-      lines_of("{ head -c 200000 /dev/zero | tr '\\\\0' x; printf '\\nb\\n'; }"))
+      lines_of("{ head -c 200000 /dev/zero | tr '\\0' x; printf '\\nb\\n'; }"))
   end)
 
   it("ends with a descriptor that is at its end", function()

@@ -52,6 +52,16 @@ local ZONES = {
   ["nomaildead.example"] = mx("mx.nomail.example", "mx.dead.example"),
 }
 
+ZONES["both.example"] = mx "mx.both.example"
+ZONES["mx.both.example"] = { A = "127.0.1.13", AAAA = "::1" }
+ZONES["half6.example"] = mx "mx.half6.example"
+ZONES["mx.half6.example"] = { A = "127.0.1.13", on = { AAAA = { rcode = "SERVFAIL" } } }
+do
+  local crowd = {}
+  for i = 1, 25 do crowd[i] = { i, "gone" .. i .. ".example" } end
+  ZONES["crowd.example"] = { MX = crowd }
+end
+
 local function host(n, name, script)
   script.ip, script.name = "127.0.1." .. n, name
   return script
@@ -75,6 +85,7 @@ local HOSTS = {
   host(10, "mx.http.example", { http_instead = true }),
   host(11, "mx.old.example", { ehlo = "500 what", helo = "250 mx.old.example", rcpt = OK }),
   host(12, "mx.nomail.example", { greeting = "521 5.3.2 this host does not accept mail" }),
+  { ip = { "127.0.1.13", "::1" }, name = "mx.both.example", rcpt = OK },
 }
 
 describe("validator:validate", function()
@@ -209,6 +220,25 @@ describe("validator:validate", function()
     local verdict = ask("user@ok.example", { sender = "<>", transcript = true })
     assert.truthy(verdict.transcript:find("C: MAIL FROM:<>", 1, true))
     assert.equal("<>", verdict.identity.sender)
+  end)
+
+  it("asks from the source it is given, and says where it cannot", function()
+    assert.equal("127.0.0.5", ask("user@ok.example", { source = "127.0.0.5" }).identity.source)
+    assert.equal("unknown connect_failed connect source",
+      short(ask("user@ok.example", { source = "192.0.2.77", allow_nets = { "127.0.0.0/8" } })))
+  end)
+
+  it("prefers IPv4 without an IPv6 source, and IPv6 with one", function()
+    assert.equal("127.0.1.13", ask("user@both.example").ip)
+    assert.equal("::1", ask("user@both.example", { source = "::1" }).ip)
+  end)
+
+  it("takes the family that is there when the DNS fails for the other", function()
+    assert.equal("accepted", ask("user@half6.example").reason)
+  end)
+
+  it("looks at no more than 20 hosts, and says so rather than call the domain bogus", function()
+    assert.equal("unknown dns_failure dns too_many_hosts", short(ask("user@crowd.example")))
   end)
 
   it("asks max_hosts hosts and no more", function()

@@ -65,10 +65,11 @@ function cli.run(args, given)
 end
 
 --- Run bin/rcpt with a pipe at each end, open while `talk(input, output)` runs. Neither end is
--- buffered on this side; `input:close()` ends the input. No process is left over: its input ends here.
+-- buffered on this side; `input:close()` ends the input, which ends the process; one that says nothing is
+-- ended after 30 s, so that a spec fails and does not hang.
 function cli.converse(args, talk)
   local folder = cli.sh("d=$(mktemp -d) && mkfifo $d/in $d/out && echo $d").out:match("%S+")
-  os.execute(("%s <%s/in >%s/out 2>/dev/null &"):format(cli.command(args), folder, folder))
+  os.execute(("timeout 30 %s <%s/in >%s/out 2>/dev/null &"):format(cli.command(args), folder, folder))
   local input, output = assert(io.open(folder .. "/in", "w")), assert(io.open(folder .. "/out", "r"))
   input:setvbuf "no"
   local ok, raised = pcall(talk, input, output)

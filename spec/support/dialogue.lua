@@ -14,15 +14,8 @@
 -- In S and s lines \r \n \0 \\ and \xHH are bytes, and \{2000 x} is two thousand x.
 -- @module spec.support.dialogue
 local core = require "rcpt.core"
+local unescape = require("spec.support.vectors").unescape
 local dialogue = {}
-
-local escapes = { r = "\r", n = "\n", ["0"] = "\0", ["\\"] = "\\" }
-
-local function unescape(text)
-  text = text:gsub("\\{(%d+) (.)}", function(n, c) return (c:rep(tonumber(n))) end)
-  text = text:gsub("\\x(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
-  return (text:gsub("\\([rn0\\])", escapes))
-end
 
 local kinds = {
   ["#"] = function() end,

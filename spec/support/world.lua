@@ -140,22 +140,22 @@ local function make_directory()
   return assert(directory, "a world needs mktemp and mkfifo")
 end
 
--- The command: all descriptors it may have; nothing preloaded (ASan is for us, not for it). When
--- it fails it says so into the fifo, for whoever waits there; then it swallows commands, so that
--- sending one does not kill us with SIGPIPE.
+-- The command: all the descriptors it may have, nothing preloaded (ASan is for us, not for it). The
+-- shell stays: it holds the fifo open, says into it that the world failed, swallows commands then
+-- (or sending one would kill us with SIGPIPE), and removes the files whatever the end was.
 local function command_line(directory)
   local d = shell(directory)
   local run = ("echo $$ >%s/pid; exec env -u LD_PRELOAD lua5.4 %s %s"):format(
     d, shell(HERE .. "world/main.lua"), d)
-  return ("ulimit -n $(ulimit -Hn) 2>/dev/null; sh -c %s 2>%s/stderr || "
-    .. "{ timeout 5 sh -c %s; cat >/dev/null; }"):format(
-    shell(run), d, shell("echo failed 2>/dev/null >" .. d .. "/reply"))
+  return ("trap : HUP INT TERM; exec 3<>%s/reply; ulimit -n $(ulimit -Hn) 2>/dev/null; "
+    .. "sh -c %s 2>%s/stderr || { echo failed >&3; cat >/dev/null; }; rm -rf %s"):format(d, shell(run), d, d)
 end
 
 -- It is dead: clean up after it and say what it said last.
 function World:fail()
   local why = slurp(self.directory .. "/stderr")
-  World.close(self)
+  self:close()
+  self.pipe = nil
   error("the mail world died: " .. why, 3)
 end
 
@@ -320,26 +320,21 @@ function World:update(script)
   self:ask("update " .. self.directory .. "/update.lua")
 end
 
--- End the process and remove the files; on a table that holds just these, for the collector.
+-- End the process, and with it its files. Works on a table that holds just what it needs, for the
+-- collector.
 function World:close()
   if io.type(self.pipe) ~= "file" then
     return -- stopped before; or the collector took the pipe first, which ends the world as well
   end
-  local pipe, pid = self.pipe, slurp(self.directory .. "/pid"):match "%d+"
-  self.pipe = nil
+  local pid = slurp(self.directory .. "/pid"):match "%d+"
   if pid then
     os.execute("kill " .. pid .. " 2>/dev/null")
   end
-  pipe:close()
-  for _, file in ipairs { self.replies, self.log } do
+  for _, file in ipairs { self.pipe, self.replies, self.log } do
     if io.type(file) == "file" then
-      file:close()
+      file:close() -- the pipe's waits until the process has ended
     end
   end
-  for _, name in ipairs { "script.lua", "update.lua", "journal", "reply", "pid", "stderr" } do
-    os.remove(self.directory .. "/" .. name)
-  end
-  os.remove(self.directory)
 end
 
 --- End it. Twice is nothing. Raises if the world itself was at fault meanwhile.
@@ -353,7 +348,8 @@ function World:stop()
       faults[#faults + 1] = event.text
     end
   end
-  World.close(self)
+  self:close()
+  self.pipe = nil
   if #faults > 0 then
     error("faults of the mail world itself:\n" .. table.concat(faults, "\n"), 2)
   end

@@ -154,7 +154,8 @@ describe("core.parse", function()
     it("each byte alone, twice, and as a whole address around an @", function()
       for byte = 0, 255 do
         local char = string.char(byte)
-        for _, input in ipairs { char, char .. char, char .. "@" .. char, "a@" .. char .. ".com", '"' .. char .. '"@a.com' } do
+        for _, input in ipairs { char, char .. char, char .. "@" .. char, "a@" .. char .. ".com",
+          '"' .. char .. '"@a.com' } do
           check_answer(input, nil, byte)
           check_answer(input, liberal, byte)
         end
@@ -164,12 +165,14 @@ describe("core.parse", function()
 
   describe("whatever it is given,", function()
     local pieces = {
-      "a", "b", "Z", "0", "9", "-", ".", "..", "@", "@", "@", '"', "\\", "[", "]", ":", "::", "<", ">", " ", "\t", "(", ")",
-      "\0", "\r", "\n", "\127", "_", ",", ";", "xn--", "XN--", "--", "IPv6:", "192.0.2.1", "ffff", "com", ".com", "example",
-      "local", "localhost", "home.arpa", "bcher-kva", "fiqs8s", "zca", "\195\188", "\195\159", "u\204\136", "\204\129",
+      "a", "b", "Z", "0", "9", "-", ".", "..", "@", "@", "@", '"', "\\", "[", "]", ":", "::", "<", ">", " ", "\t",
+      "(", ")", "\0", "\r", "\n", "\127", "_", ",", ";", "xn--", "XN--", "--", "IPv6:", "192.0.2.1", "ffff", "com",
+      ".com", "example", "local", "localhost", "home.arpa", "bcher-kva", "fiqs8s", "zca",
+      "\195\188", "\195\159", "u\204\136", "\204\129",
       "\226\128\139", "\226\128\140", "\226\128\141", "\194\173", "\239\188\160", "\239\188\142", "\227\128\130",
-      "\239\188\173", "\215\144", "\217\160", "\224\164\149\224\165\141", "\228\184\173", "\240\159\153\130", "\226\137\160",
-      "\205\190", "\226\132\170", "\240\157\133\158", "\237\160\128", "\255", "\192\175", "\239\191\189", "\239\183\186",
+      "\239\188\173", "\215\144", "\217\160", "\224\164\149\224\165\141", "\228\184\173", "\240\159\153\130",
+      "\226\137\160", "\205\190", "\226\132\170", "\240\157\133\158", "\237\160\128", "\255", "\192\175",
+      "\239\191\189", "\239\183\186",
       ("a"):rep(20), ("b"):rep(63), ("\195\188"):rep(9), ("x."):rep(12),
     }
 
@@ -181,10 +184,12 @@ describe("core.parse", function()
         local t = {}
         for i = 1, random(8) do t[i] = pieces[random(#pieces)] end
         if round % 2 == 0 then             -- every other one has a chance
-          t = { pieces[random(5)], pieces[random(#pieces)], "@", pieces[random(5)], pieces[random(#pieces)], ".com" }
+          local some = function(n) return pieces[random(n or #pieces)] end
+          t = { some(5), some(), "@", some(5), some(), ".com" }
         end
         local input = table.concat(t)
-        local a = check_answer(input, round % 3 == 0 and liberal or nil, ("seed %d, round %d: %q"):format(seed, round, input))
+        local note = ("seed %d, round %d: %q"):format(seed, round, input)
+        local a = check_answer(input, round % 3 == 0 and liberal or nil, note)
         valid = valid + (a.valid and 1 or 0)
       end
       assert.is_true(valid > 1000, "too few were valid to show anything: " .. valid)
@@ -193,7 +198,8 @@ describe("core.parse", function()
     it("survives one byte changed, dropped or doubled in a good address", function()
       local random = generator(7)
       local good = {
-        "user@example.com", '"a b\\""@example.com', "a@[IPv6:2001:db8::192.0.2.1]", "j\195\188rgen@b\195\188cher.example",
+        "user@example.com", '"a b\\""@example.com', "a@[IPv6:2001:db8::192.0.2.1]",
+        "j\195\188rgen@b\195\188cher.example",
         "a@xn--bcher-kva.example", "Joe <a@example.com>", "a@\227\129\130\227\128\130\228\184\173.com",
       }
       for _, text in ipairs(good) do
@@ -210,10 +216,11 @@ describe("core.parse", function()
     it("answers a megabyte as fast as a line", function()
       local mega = 1048576
       local start = os.clock()
-      for _, s in ipairs { "a", "a.", "\0", "@", '"', "\\", "\195\188", "\255", ">", "<", " ", "a@[", ".", "xn--", "(" } do
+      local many = { "a", "a.", "\0", "@", '"', "\\", "\195\188", "\255", ">", "<", " ", "a@[", ".", "xn--", "(" }
+      for _, s in ipairs(many) do
         local long = s:rep(math.floor(mega / #s))
-        for _, input in ipairs { long, "a@" .. long, '"' .. long, "a@[" .. long, "<" .. long .. ">", "a@xn--" .. long,
-          "a@\195\188." .. long } do
+        for _, input in ipairs { long, "a@" .. long, '"' .. long, "a@[" .. long, "<" .. long .. ">",
+          "a@xn--" .. long, "a@\195\188." .. long } do
           assert.is_false(core.parse(input).valid)
           assert.is_false(core.parse(input, liberal).valid)
         end
@@ -240,15 +247,17 @@ describe("core.parse", function()
   describe("gives the fields", function()
     it("of a plain address", function()
       assert.same({
-        valid = true, address = "A@Example.com", normalized = "A@example.com", ascii = "A@example.com", ["local"] = "A",
-        domain = "example.com", unicode_domain = "example.com", kind = "domain", quoted = false, smtputf8 = false,
+        valid = true, address = "A@Example.com", normalized = "A@example.com", ascii = "A@example.com",
+        ["local"] = "A", domain = "example.com", unicode_domain = "example.com", kind = "domain",
+        quoted = false, smtputf8 = false,
       }, core.parse("A@Example.com"))
     end)
 
     it("of an international one", function()
       assert.same({
-        valid = true, address = "\195\188@B\195\156CHER.de", normalized = "\195\188@b\195\188cher.de", ["local"] = "\195\188",
-        domain = "xn--bcher-kva.de", unicode_domain = "b\195\188cher.de", kind = "domain", quoted = false, smtputf8 = true,
+        valid = true, address = "\195\188@B\195\156CHER.de", normalized = "\195\188@b\195\188cher.de",
+        ["local"] = "\195\188", domain = "xn--bcher-kva.de", unicode_domain = "b\195\188cher.de", kind = "domain",
+        quoted = false, smtputf8 = true,
       }, core.parse("\195\188@B\195\156CHER.de"))
     end)
 

@@ -93,7 +93,8 @@ describe("wire/client", function()
       local carrier = { idle = { "rset", "mail", "quit" } }
       while #todo > 0 do
         local row = known[table.remove(todo)]
-        local to = { "done", (table.unpack or unpack)(carrier[row.state] or {}) }
+        local to = { "done" }
+        for _, state in ipairs(carrier[row.state] or {}) do to[#to + 1] = state end
         for _, cell in pairs(row.on) do to[#to + 1] = cell.to end
         for _, state in ipairs(to) do
           if state ~= "" and not seen[state] then

@@ -44,7 +44,8 @@ describe("wire/domain", function()
     local refused = {
       "alt", "arpa.home.arpa", "invalid", "local", "localhost", "onion", "home.arpa", "service.arpa", "resolver.arpa",
       "ipv4only.arpa", "eap.arpa", "eap-noob.arpa", "6tisch.arpa", "10.in-addr.arpa", "168.192.in-addr.arpa",
-      "254.169.in-addr.arpa", "170.0.0.192.in-addr.arpa", "171.0.0.192.in-addr.arpa", "8.e.f.ip6.arpa", "9.e.f.ip6.arpa",
+      "254.169.in-addr.arpa", "170.0.0.192.in-addr.arpa", "171.0.0.192.in-addr.arpa",
+      "8.e.f.ip6.arpa", "9.e.f.ip6.arpa",
       "a.e.f.ip6.arpa", "b.e.f.ip6.arpa",
     }
     for net = 16, 31 do refused[#refused + 1] = net .. ".172.in-addr.arpa" end
@@ -74,7 +75,8 @@ describe("wire/domain", function()
     end)
 
     it("do not include what people test with (RFC 6761 6.2, 6.5)", function()
-      for _, name in ipairs { "test", "example", "x.test", "x.example", "example.com", "example.net", "example.org" } do
+      for _, name in ipairs { "test", "example", "x.test", "x.example", "example.com", "example.net",
+        "example.org" } do
         assert.equal(name, (domain(name, { single_label = true })))
       end
     end)
@@ -112,7 +114,8 @@ describe("wire/domain", function()
     end)
 
     it("read the same from either form, A-labels in any case", function()
-      for _, name in ipairs { "b\195\188cher.example", "fa\195\159.de", "\228\184\173\229\155\189.\228\184\173\229\155\189",
+      for _, name in ipairs { "b\195\188cher.example", "fa\195\159.de",
+        "\228\184\173\229\155\189.\228\184\173\229\155\189",
         "\215\144.example", "\208\191\208\190\209\135\209\130\208\176.\209\128\209\132" } do
         local ascii, unicode = domain(name)
         assert.equal(name, unicode)

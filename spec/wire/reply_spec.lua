@@ -1,10 +1,10 @@
 local core = require "rcpt.core"
-local vectors = require "spec.support.vectors_of_replies"
+local vectors = require "spec.support.vectors"
 
 -- A reply is read where the client reads its first one: the greeting.
 local function read(bytes, cut)
   local client = core.client { helo = "probe.example" }
-  local at, heard, code = 1, "nothing", nil
+  local at, heard = 1, "nothing"
   while at <= #bytes and heard == "nothing" do
     local piece = bytes:sub(at, cut and cut >= at and cut or #bytes)
     if cut == 0 then piece = bytes:sub(at, at) end
@@ -12,7 +12,7 @@ local function read(bytes, cut)
     if not used then return err, at - 1 + taken end
     at = at + used
     if client:reply() then break end
-    heard, code = what, err
+    heard = what
   end
   local r = client:reply()
   if not r then return "more" end
@@ -21,7 +21,7 @@ local function read(bytes, cut)
 end
 
 describe("wire/reply", function()
-  for _, row in ipairs(vectors) do
+  for _, row in ipairs(vectors.load("spec/vectors/replies.tsv")) do
     it(row.why .. " (line " .. row.line .. ")", function()
       assert.equal(row.expected, (read(row.input)))
     end)

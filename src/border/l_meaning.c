@@ -85,9 +85,9 @@ static int stages(lua_State *L)
 /* The table of phrases, row by row, for specs and docs. */
 static int phrases(lua_State *L)
 {
-    lua_createtable(L, (int)rcpt_phrase_count, 0);
-    for (unsigned i = 0; i < rcpt_phrase_count; i++) {
-        const struct rcpt_phrase *row = &rcpt_phrases[i];
+    const struct rcpt_phrase *row;
+    lua_newtable(L);
+    for (unsigned i = 0; (row = rcpt_phrase_at(i)) != NULL; i++) {
         lua_createtable(L, 0, 7);
         lua_pushstring(L, rcpt_reason_name(row->reason));
         lua_setfield(L, -2, "reason");

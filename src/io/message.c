@@ -78,7 +78,7 @@ static void lower(char *s)
         *s = rcpt_lower(*s);
 }
 
-/* The owner of a record; ns_parserr() writes the root as nothing. */
+/* The owner of a record; the ns_parserr() of some libcs writes the root as nothing. */
 static const char *owner(const ns_rr *rr)
 {
     return ns_rr_name(*rr)[0] != '\0' ? ns_rr_name(*rr) : ".";

@@ -1,4 +1,4 @@
-/* wire/meaning.c -- what a reply means: the first row of phrases.c that fits.
+/* wire/meaning.c -- what a reply means: the first row that fits, of phrases.c and then of codes.c.
  *
  * It decides a reason and whom it is about, never a status. Each row is looked at once, against a
  * text of at most RCPT_TEXT_MAX bytes; nothing is allocated or kept. */
@@ -98,13 +98,12 @@ static rcpt_reason reason_of(const struct rcpt_question *q)
     if (e.class == 0 && text.n > 0)
         find_enhanced(&e, text);
     rcpt_words_read(&words, text);
-    for (unsigned i = 0; i < rcpt_phrase_count; i++) {
-        const struct rcpt_phrase *row = &rcpt_phrases[i];
+    const struct rcpt_phrase *row;
+    for (unsigned i = 0; (row = rcpt_phrase_at(i)) != NULL; i++)
         if ((row->where & (1u << q->stage)) && fits_code(row->code, q->code) &&
             fits_enhanced(row->enhanced, &e) && fits_host(row->mx, q->mx) &&
             fits_words(row->phrase, &words))
             return row->reason;
-    }
     return RCPT_REASON_UNCLASSIFIED;
 }
 

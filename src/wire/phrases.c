@@ -1,6 +1,7 @@
 /* wire/phrases.c -- the table of phrases: who says what, and what it means.
  *
- * Data alone; phrases.h tells how a row is read and words.h how a phrase is written. A row of a
+ * Data alone; phrases.h tells how a row is read and words.h how a phrase is written. What the codes
+ * mean without words is in codes.c, which is read after this. A row of a
  * MAILBOX or DOMAIN reason is for stage RCPT: before it nobody was asked about. Where a reply may
  * be about us it is: calling a good address bad is the worst this table can do. */
 /* SPDX-License-Identifier: MIT */
@@ -8,20 +9,13 @@
 
 #define RCPT   RCPT_AT(RCPT)
 #define MAIL   RCPT_AT(MAIL)
-#define HELLO  (RCPT_AT(EHLO) | RCPT_AT(HELO))
 #define GREET  (RCPT_AT(GREETING) | RCPT_AT(CONNECT))
 #define ANY    0xFFFFu
 #define BEFORE (ANY & ~RCPT)
 
-#define MICROSOFT ".protection.outlook.com"
-#define GOOGLE    ".google.com"
-
 /* reason, stages, code, enhanced, phrase, seen */
 #define P(reason, where, code, enhanced, phrase, seen) \
     { RCPT_REASON_##reason, where, code, enhanced, "", phrase, seen },
-/* reason, stages, code, enhanced, host, phrase, seen */
-#define M(reason, where, code, enhanced, mx, phrase, seen) \
-    { RCPT_REASON_##reason, where, code, enhanced, mx, phrase, seen },
 
 const struct rcpt_phrase rcpt_phrases[] = {
 
@@ -411,88 +405,6 @@ P(GREYLISTED,      RCPT, 450, "",     "service currently unavailable","postscree
 P(GREYLISTED,      RCPT, 45,  "-",    "try again later",              "generic")
 P(GREYLISTED,      RCPT, 45,  "-",    "please retry",                 "generic")
 P(GREYLISTED,      RCPT, 45,  "-",    "temporarily deferred",         "generic")
-
-/* ---- the codes alone, at RCPT ---- */
-M(RELAY_DENIED,    RCPT, 5,   "1.2",  MICROSOFT, "",                  "Microsoft 365")
-M(MAILBOX_UNKNOWN, RCPT, 5,   "1.10", MICROSOFT, "",                  "Microsoft 365")
-M(SENDER_REJECTED, RCPT, 5,   "1.0",  MICROSOFT, "",                  "Microsoft 365")
-M(SENDER_REJECTED, ANY,  0,   "7.30", GOOGLE,    "",                  "Gmail: DKIM")
-M(TLS_REQUIRED,    ANY,  0,   "7.29", GOOGLE,    "",                  "Gmail")
-P(MAILBOX_UNKNOWN, RCPT, 0,   "1.1",  "",  "RFC 3463: bad destination mailbox address")
-P(UNCLASSIFIED,    RCPT, 5,   "1.0",  "sender", "of whom it speaks is not clear")
-P(MAILBOX_UNKNOWN, RCPT, 5,   "1.0",  "",  "Cisco IronPort: #5.1.0 Address rejected")
-P(DOMAIN_NO_MAIL,  RCPT, 0,   "1.2",  "",  "RFC 3463: bad destination system")
-P(DOMAIN_NO_MAIL,  RCPT, 0,   "1.10", "",  "RFC 7505")
-P(MAILBOX_MOVED,   RCPT, 0,   "1.6",  "",  "RFC 3463")
-P(PROTOCOL,        RCPT, 0,   "1.3",  "",  "RFC 3463: bad destination address syntax")
-P(RECEIVING_TOO_FAST, RCPT, 0, "2.121-122", "", "Microsoft 365")
-P(BLOCKED,         RCPT, 521, "2.1",  "",  "AOL")
-P(MAILBOX_DISABLED,RCPT, 0,   "2.1",  "",  "RFC 3463")
-P(MAILBOX_FULL,    RCPT, 0,   "2.2",  "",  "RFC 3463")
-P(MESSAGE,         ANY,  0,   "2.3",  "",  "RFC 3463: too long for the mailbox")
-P(MESSAGE,         ANY,  0,   "3.4",  "",  "RFC 3463: too big for the system")
-P(DOMAIN_NO_MAIL,  RCPT, 5,   "3.2",  "",  "RFC 3463: not accepting messages")
-P(TEMPORARY,       RCPT, 0,   "3.1",  "",  "RFC 3463: system full")
-P(RATE_LIMITED,    ANY,  0,   "4.5",  "",  "RFC 3463: congestion")
-P(DOMAIN_NO_MAIL,  RCPT, 5,   "4.4",  "",  "RFC 3463: unable to route")
-P(SESSION_LIMIT,   ANY,  0,   "5.3",  "",  "RFC 3463: too many recipients")
-P(MESSAGE,         RCPT, 5,   "6.*",  "",  "RFC 3463")
-P(MAILBOX_RESTRICTED, RCPT, 5, "7.2", "",  "RFC 3463: list expansion prohibited")
-P(AUTH_REQUIRED,   ANY,  0,   "7.8-9","",  "RFC 4954")
-P(TLS_REQUIRED,    ANY,  0,   "7.10-11", "", "RFC 5248")
-P(MAILBOX_RESTRICTED, RCPT, 5, "7.12","",  "Exchange")
-P(MAILBOX_DISABLED,RCPT, 0,   "7.13", "",  "RFC 5248")
-P(SENDER_REJECTED, ANY,  0,   "7.20-24", "", "RFC 7372: DKIM, SPF")
-P(PTR_OR_HELO,     ANY,  0,   "7.25", "",  "RFC 7372: reverse DNS")
-P(SENDER_REJECTED, ANY,  0,   "7.26-27", "", "RFC 7372, RFC 7505")
-P(RATE_LIMITED,    ANY,  0,   "7.28", "",  "registry: mail flood")
-P(SENDER_REJECTED, ANY,  0,   "7.29", "",  "RFC 8617: ARC")
-P(TLS_REQUIRED,    ANY,  0,   "7.30", "",  "RFC 8689: REQUIRETLS")
-P(AUTH_REQUIRED,   ANY,  0,   "7.57", "",  "Microsoft 365")
-P(RELAY_DENIED,    RCPT, 0,   "7.64", "",  "Microsoft 365")
-P(MAILBOX_RESTRICTED, RCPT, 5, "7.124", "", "Microsoft 365")
-P(MAILBOX_RESTRICTED, RCPT, 5, "7.133-136", "", "Microsoft 365")
-P(RATE_LIMITED,    ANY,  4,   "7.500","",  "Microsoft 365")
-P(MAILBOX_DISABLED,RCPT, 5,   "7.504-505", "", "Microsoft 365")
-P(PTR_OR_HELO,     ANY,  5,   "7.506","",  "Microsoft 365")
-P(RATE_LIMITED,    ANY,  5,   "7.508","",  "Microsoft 365")
-P(BLOCKED,         ANY,  0,   "7.511-513", "", "Microsoft 365")
-P(BLOCKED,         ANY,  5,   "7.606-649", "", "Microsoft 365")
-P(RATE_LIMITED,    ANY,  4,   "7.501-699", "", "Microsoft 365")
-P(RATE_LIMITED,    ANY,  5,   "7.700-749", "", "Microsoft 365")
-P(SENDER_REJECTED, ANY,  5,   "7.750","",  "Microsoft 365")
-P(BLOCKED,         ANY,  4,   "7.850-899", "", "Microsoft 365")
-P(GREYLISTED,      RCPT, 45,  "7.0-1","",  "the usual code of greylisting")
-P(GREYLISTED,      RCPT, 45,  "2.0",  "",  "Postfix with postgrey")
-P(TEMPORARY,       ANY,  4,   "",     "",  "RFC 5321 4.2.1: 4yz is worth another try")
-P(TLS_REQUIRED,    ANY,  530, "",     "tls ", "RFC 3207")
-P(AUTH_REQUIRED,   ANY,  530, "",     "",  "RFC 4954")
-P(AUTH_REQUIRED,   ANY,  535, "",     "",  "RFC 4954")
-P(TLS_REQUIRED,    ANY,  538, "",     "",  "RFC 4954")
-P(POLICY_REFUSAL,  RCPT, 5,   "7.*",  "",  "RFC 3463: not authorised, and no more")
-P(MAILBOX_UNKNOWN, RCPT, 550, "5.0",  "mailbox unavailable", "Microsoft, consumers")
-P(PROTOCOL,        RCPT, 5,   "5.*",  "",  "RFC 3463")
-
-/* ---- no enhanced code, no cause: RFC 5321 4.2.2 ---- */
-P(PROTOCOL,        ANY,  500, "",     "",  "RFC 5321")
-P(PTR_OR_HELO,     HELLO,501, "",     "",  "RFC 5321: syntax error in arguments")
-P(SENDER_REJECTED, MAIL, 501, "",     "",  "RFC 5321: syntax error in arguments")
-P(PROTOCOL,        ANY,  501, "",     "",  "RFC 5321")
-P(PROTOCOL,        ANY,  502, "",     "",  "RFC 5321")
-P(PROTOCOL,        ANY,  503, "",     "",  "RFC 5321")
-P(PROTOCOL,        ANY,  504, "",     "",  "RFC 5321")
-P(PROTOCOL,        ANY,  555, "",     "",  "RFC 5321: parameters not recognised")
-P(DOMAIN_NO_MAIL,  RCPT, 521, "",     "-", "RFC 7504")
-P(BLOCKED,         RCPT, 521, "",     "",  "and says something else: AOL, postscreen")
-P(DOMAIN_NO_MAIL,  RCPT, 556, "",     "",  "RFC 7504")
-P(MAILBOX_MOVED,   RCPT, 551, "-",    "-", "RFC 5321: user not local")
-P(MAILBOX_FULL,    RCPT, 552, "-",    "-", "RFC 5321: exceeded storage allocation")
-P(MAILBOX_UNKNOWN, RCPT, 550, "-",    "-", "RFC 5321: mailbox unavailable")
-P(MAILBOX_UNKNOWN, RCPT, 550, "-",    "mailbox unavailable", "RFC 5321")
-P(MAILBOX_UNKNOWN, RCPT, 553, "-",    "-", "RFC 5321: mailbox name not allowed")
-P(MAILBOX_UNKNOWN, RCPT, 553, "-",    "mailbox name not allowed", "RFC 5321")
-P(SENDER_REJECTED, MAIL, 5,   "",     "",  "who refuses MAIL refuses what it names")
-P(BLOCKED,         BEFORE, 5, "",     "",  "nobody was asked about yet: it is us")
 };
 
 const unsigned rcpt_phrase_count = sizeof rcpt_phrases / sizeof *rcpt_phrases;

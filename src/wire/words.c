@@ -237,34 +237,41 @@ void rcpt_words_read(struct rcpt_words *w, struct rcpt_span text)
 
 /* ---- finding ---- */
 
-/* Does the rest of a phrase, from a leap or a literal on, stand at w->text[at]? */
-static bool stands_at(const struct rcpt_words *w, size_t at, const char *phrase)
+/* Bytes of a phrase up to its first leap, the blank before it included; all of it without one. */
+static size_t piece_of(const char *phrase, const char **rest)
 {
-    for (;;) {
-        const char *leap = strstr(phrase, " * ");
-        size_t n = leap != NULL ? (size_t)(leap - phrase) + 1 : strlen(phrase);
-        if (at + n > w->len || memcmp(w->text + at, phrase, n) != 0)
+    size_t n = strlen(phrase);
+    const char *leap = memmem(phrase, n, " * ", 3);
+    *rest = leap != NULL ? leap + 3 : NULL;
+    return leap != NULL ? (size_t)(leap - phrase) + 1 : n;
+}
+
+/* Do the pieces from `phrase` on follow at w->text[at], each after a leap? The first place that fits is
+ * taken, without going back: a phrase holds few leaps. */
+static bool follows(const struct rcpt_words *w, size_t at, const char *phrase)
+{
+    while (phrase != NULL) {
+        const char *piece = phrase;
+        size_t n = piece_of(piece, &phrase), limit = at + LEAP;
+        while (at + n <= w->len && at <= limit &&
+               (w->text[at - 1] != ' ' || memcmp(w->text + at, piece, n) != 0))
+            at++;
+        if (at + n > w->len || at > limit)
             return false;
-        if (leap == NULL)
-            return true;
-        /* the first place the next literal stands is enough: a phrase holds few leaps */
-        phrase = leap + 3;
-        const char *next = strstr(phrase, " * ");
-        size_t m = next != NULL ? (size_t)(next - phrase) + 1 : strlen(phrase);
-        size_t limit = at + n + LEAP;
-        for (at += n;; at++) {
-            if (at + m > w->len || at > limit)
-                return false;
-            if (w->text[at - 1] == ' ' && memcmp(w->text + at, phrase, m) == 0)
-                break;
-        }
+        at += n;
     }
+    return true;
 }
 
 bool rcpt_words_have(const struct rcpt_words *w, const char *phrase)
 {
-    for (uint16_t at = w->first[(unsigned char)*phrase]; at != 0; at = w->before[at])
-        if (stands_at(w, at, phrase))
+    size_t at = w->first[(unsigned char)*phrase];
+    if (at == 0)
+        return false;
+    const char *rest;
+    size_t n = piece_of(phrase, &rest);
+    for (; at != 0; at = w->before[at])
+        if (at + n <= w->len && memcmp(w->text + at, phrase, n) == 0 && follows(w, at + n, rest))
             return true;
     return false;
 }

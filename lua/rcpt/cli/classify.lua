@@ -17,7 +17,7 @@ local SHAPE = { "reason", "about", "status", whole = true }
 
 local function understand(line)
   local reply, message = json.decode(line)
-  if type(reply) ~= "table" or not json.is_object(line) then
+  if type(reply) ~= "table" then
     return nil, "not a JSON object" .. (message and ": " .. message or "")
   end
   reply = json.without_nulls(reply)

@@ -5,7 +5,7 @@
 -- @module rcpt.cli.json
 local cjson = require("cjson").new()
 local text = require "rcpt.cli.text"
-local byte, find, format, gsub, sub = string.byte, string.find, string.format, string.gsub, string.sub
+local find, format, gsub, sub = string.find, string.format, string.gsub, string.sub
 local concat, sort = table.concat, table.sort
 local error, ipairs, next, pairs, pcall, tonumber, type = error, ipairs, next, pairs, pcall, tonumber, type
 local json = {}
@@ -123,14 +123,6 @@ function json.decode(line)
   end
   if ok then return value end
   return nil, value
-end
-
---- Is this the text of a JSON object? (`{}` and `[]` are read as the same empty table.)
--- @tparam string line
--- @treturn boolean
-function json.is_object(line)
-  local at = find(line, "[^ \t\r\n]")
-  return at ~= nil and byte(line, at) == 123
 end
 
 --- The members of a decoded object with each null gone.

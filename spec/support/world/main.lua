@@ -1,8 +1,8 @@
 -- The process of a mail world: lua5.4 main.lua DIRECTORY, started by spec/support/world.lua.
 --
 -- Reads DIRECTORY/script.lua, serves, obeys one command a line on standard input and answers each
--- with a line into the pipe DIRECTORY/reply. It ends when standard input does (its parent went) or
--- when its lifetime is over, and then removes DIRECTORY.
+-- with a line into the fifo DIRECTORY/reply. It ends when standard input does (its parent went) or
+-- when its lifetime is over.
 -- SPDX-License-Identifier: MIT
 -- luacheck: std lua54
 local here = arg[0]:match "^(.*)/world/[^/]*$" or ".."
@@ -162,14 +162,6 @@ function command.update(file)
   answer "ok"
 end
 
-local function finish()
-  for _, name in ipairs { "script.lua", "update.lua", "journal", "reply", "pid", "stderr" } do
-    os.remove(directory .. "/" .. name)
-  end
-  os.remove(directory)
-  os.exit(true)
-end
-
 -- Commands, until the parent ends. It sends one and reads the answer before the next, so that a
 -- line is never left behind in the buffer of io.read.
 local function obey()
@@ -177,7 +169,7 @@ local function obey()
     net.await(0, "r")
     local line = io.read "l"
     if not line then
-      finish()
+      os.exit(true)
     end
     local verb, argument = line:match "^(%a+) ?(.*)$"
     command[verb](argument)
@@ -195,4 +187,4 @@ while cqueues.monotime() < ends do
   assert(loop:step(math.max(0, ends - cqueues.monotime())))
   log:flush()
 end
-finish()
+os.exit(true)
