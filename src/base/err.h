@@ -22,6 +22,8 @@
     X(UNREACH,    "unreachable", "no way to the host or network")           \
     X(SOURCE,     "source",      "the source address cannot be used here")  \
     X(NOFILE,     "nofile",      "no file descriptors left")                \
+    X(TLS,        "tls",         "the TLS handshake or record layer failed")  \
+    X(PROXY,      "proxy",       "the proxy will not connect us")           \
     X(AGAIN,      "again",       "not now; ask again when ready")           \
     X(SMTPUTF8,   "smtputf8_unsupported", "the peer does not offer SMTPUTF8") \
     X(SYSTEM,     "system",      "the operating system refused")

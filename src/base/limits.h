@@ -16,6 +16,9 @@
 #define RCPT_COMMAND_MAX   1024   /* RFC 5321 4.5.3.1.4 and the parameters we may add      */
 #define RCPT_TRANSCRIPT_MAX 32768 /* kept of one dialogue, when asked for                  */
 
+#define RCPT_TLS_CHAIN_MAX 102400 /* a peer's certificate chain                            */
+#define RCPT_TLS_HELD_MAX  65536  /* TLS bytes held in one direction                       */
+
 #define RCPT_ADDRS_MAX     8      /* addresses of one host tried, both families            */
 #define RCPT_SERVERS_MAX   8      /* nameservers                                           */
 #define RCPT_RECORDS_MAX   64     /* records kept of one DNS answer                        */

@@ -246,8 +246,8 @@ static size_t piece_of(const char *phrase, const char **rest)
     return leap != NULL ? (size_t)(leap - phrase) + 1 : n;
 }
 
-/* Do the pieces from `phrase` on follow at w->text[at], each after a leap? The first place that fits is
- * taken, without going back: a phrase holds few leaps. */
+/* Do the pieces from `phrase` on follow at w->text[at], each after a leap? The first place that
+ * fits is taken, without going back: a phrase holds few leaps. */
 static bool follows(const struct rcpt_words *w, size_t at, const char *phrase)
 {
     while (phrase != NULL) {
