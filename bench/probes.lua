@@ -60,5 +60,6 @@ print(("probes: %d sessions, %d at once, median of %d; %s"):format(sessions, con
 local base = support.median(rows[1].rates)
 for _, row in ipairs(rows) do
   local rate, cpu = support.median(row.rates), support.median(row.cpus)
-  print(("  %-36s %8.0f a second  %6.1f us of processor each  %.2f of the floor"):format(row.name, rate, cpu, rate / base))
+  print(("  %-36s %8.0f a second  %6.1f us of processor each  %.2f of the floor")
+    :format(row.name, rate, cpu, rate / base))
 end

@@ -1,4 +1,5 @@
 --- What the benches share: medians, the machine's class, a table of figures.
+local jit = rawget(_G, "jit")
 local support = {}
 
 --- The middle value of a list (the lower of two).
@@ -37,8 +38,8 @@ end
 --- Compile one C file with our objects' flags; returns the program's path.
 function support.compile(name, flags)
   local build = (os.getenv("BUILD") or "build") .. "/bench"
-  support.output(("mkdir -p %s && ${CC:-cc} -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Isrc -o %s/%s bench/%s.c %s"):format(
-    build, build, name, name, flags or ""))
+  support.output(("mkdir -p %s && ${CC:-cc} -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Isrc -o %s/%s bench/%s.c %s")
+    :format(build, build, name, name, flags or ""))
   return build .. "/" .. name
 end
 

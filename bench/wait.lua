@@ -38,7 +38,7 @@ local open = world:max_open()
 world:stop()
 print(("wait: a server that waits 1 s before each reply; %s"):format(support.machine()))
 print(("  one probe alone     %6.2f s"):format(one))
-print(("  %4d probes at once %6.2f s  %.2f times one's  (median of 3; %d connections open at once; %.2f s of processor)")
+print(("  %4d probes at once %6.2f s, %.2f times one's (median of 3; %d connections open at once; processor %.2f s)")
   :format(probes, took, took / one, open, cpu))
 print(("  threads %s, peak memory %.1f MiB"):format(support.peek("/proc/self/status", "Threads:%s*(%d+)"),
   support.peek("/proc/self/status", "VmHWM:%s*(%d+)") / 1024))

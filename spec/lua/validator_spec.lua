@@ -56,6 +56,10 @@ ZONES["both.example"] = mx "mx.both.example"
 ZONES["mx.both.example"] = { A = "127.0.1.13", AAAA = "::1" }
 ZONES["half6.example"] = mx "mx.half6.example"
 ZONES["mx.half6.example"] = { A = "127.0.1.13", on = { AAAA = { rcode = "SERVFAIL" } } }
+ZONES["none6.example"] = mx "mx.none6.example"
+ZONES["mx.none6.example"] = { TXT = "x", on = { AAAA = { rcode = "SERVFAIL" } } }
+ZONES["mute.example"] = mx "mx.mute.example"
+ZONES["mx.mute.example"] = { A = "127.0.1.14" }
 do
   local crowd = {}
   for i = 1, 25 do crowd[i] = { i, "gone" .. i .. ".example" } end
@@ -85,6 +89,7 @@ local HOSTS = {
   host(10, "mx.http.example", { http_instead = true }),
   host(11, "mx.old.example", { ehlo = "500 what", helo = "250 mx.old.example", rcpt = OK }),
   host(12, "mx.nomail.example", { greeting = "521 5.3.2 this host does not accept mail" }),
+  host(14, "mx.mute.example", { rcpt = { silence = true } }),
   { ip = { "127.0.1.13", "::1" }, name = "mx.both.example", rcpt = OK },
 }
 
@@ -235,6 +240,20 @@ describe("validator:validate", function()
 
   it("takes the family that is there when the DNS fails for the other", function()
     assert.equal("accepted", ask("user@half6.example").reason)
+  end)
+
+  it("does not call a host missing when one family's DNS failed", function()
+    assert.equal("unknown dns_failure dns servfail", short(ask("user@none6.example")))
+  end)
+
+  it("takes a host of equal preference for as good as the one that did not decide", function()
+    for _ = 1, 12 do assert.equal("deliverable", ask("user@equal.example").status) end
+  end)
+
+  it("ends at the deadline while a question is on its way", function()
+    local verdict = ask("user@mute.example", { deadline = 0.1 })
+    assert.equal("unknown timeout rcpt timeout", short(verdict))
+    assert.equal("mx.mute.example", verdict.host)
   end)
 
   it("looks at no more than 20 hosts, and says so rather than call the domain bogus", function()

@@ -71,7 +71,6 @@ static void put(struct rcpt_client *c, const char *text)
 
 static void say_ehlo(struct rcpt_client *c)
 {
-    c->offers = 0;
     put(c, "EHLO ");
     put(c, c->helo);
     put(c, "\r\n");
