@@ -74,10 +74,15 @@ layers: all                                ## does the tree keep its architectur
 ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 asan:                                      ## the specs under ASan and UBSan
 	@$(MAKE) --no-print-directory -s all BUILD=build/asan CFLAGS="$(ASAN)" LDFLAGS="-fsanitize=address,undefined"
+	@BUILD=build/asan CFLAGS="$(ASAN)" sh check/faults.sh
+	@BUILD=build/asan CFLAGS="$(ASAN)" sh check/fuzz.sh replay
 	@BUILD=build/asan RCPT_ASAN=1 sh check/test.sh
 
 valgrind: all                              ## the unit specs under valgrind, Lua 5.4
 	@BUILD=$(BUILD) sh check/valgrind.sh
+
+fuzz:                                      ## SECONDS=60 of libFuzzer (clang) on each target
+	@BUILD=build/fuzz sh check/fuzz.sh $${SECONDS:-60}
 
 bench: all                                 ## figures, each beside a floor measured in the same run
 	@BUILD=$(BUILD) sh bench/run.sh
@@ -92,4 +97,4 @@ uninstall:                                 ## what install put there
 	@BUILD=$(BUILD) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) ABIS="$(ABIS)" sh check/install.sh remove
 
 clean:                                     ## all that was built; the unpacked servers stay
-	@rm -rf $(ABIS:%=$(BUILD)/%) build/asan build/bench doc/reference
+	@rm -rf $(ABIS:%=$(BUILD)/%) build/asan build/bench build/fuzz build/spec doc/reference

@@ -31,7 +31,7 @@ build = {
         "src/engine/lookup.c", "src/engine/nap.c", "src/engine/record.c", "src/engine/session.c",
         "src/engine/talk.c", "src/io/clock.c", "src/io/dns.c", "src/io/message.c", "src/io/nameservers.c",
         "src/io/poller_epoll.c", "src/io/process.c", "src/io/sock.c", "src/wire/address.c",
-        "src/wire/client.c", "src/wire/diagnosis.c", "src/wire/domain.c", "src/wire/literal.c",
+        "src/wire/client.c", "src/wire/codes.c", "src/wire/diagnosis.c", "src/wire/domain.c", "src/wire/literal.c",
         "src/wire/meaning.c", "src/wire/octet.c", "src/wire/phrases.c", "src/wire/reply.c",
         "src/wire/special.c", "src/wire/unicode.c", "src/wire/words.c",
       },

@@ -1,0 +1,11 @@
+#!/bin/sh
+# check/faults.c: each allocation failing in turn, and a fork under way.
+set -eu
+cd "$(dirname "$0")/.."
+build=${BUILD:-build}/faults
+mkdir -p "$build"
+pkg=${PKG:-pkg-config}
+# shellcheck disable=SC2046,SC2086
+${CC:-cc} -std=c11 -D_GNU_SOURCE ${CFLAGS:--g} -Isrc -o "$build/faults" check/faults.c src/base/*.c src/wire/*.c \
+  src/io/*.c src/engine/*.c $($pkg --cflags --libs libcares libidn2 openssl) -lunistring -lresolv
+exec "$build/faults"
