@@ -15,13 +15,13 @@ rcpt.VERSION = version
 
 --- A validator, see `rcpt.validator`.
 -- @function rcpt.new
--- @tparam table options
+-- @tparam table given options, see the README
 -- @treturn Validator
 rcpt.new = validator.new
 
 --- Ask about one address, once. Blocks only the calling coroutine. May yield.
 -- @tparam string address
--- @tparam table options as for `rcpt.new`
+-- @tparam table given options as for `rcpt.new`
 -- @treturn ?table the verdict; or nil, message, code
 -- @treturn ?string message
 -- @treturn ?string code
@@ -34,7 +34,7 @@ end
 
 --- Look at the syntax alone: no engine, no I/O.
 -- @tparam string address
--- @tparam ?table options quoted, literal, smtputf8, display_name, single_label, special_use
+-- @tparam ?table given options: quoted, literal, smtputf8, display_name, single_label, special_use
 -- @treturn table `{address=, valid=true, normalized=, ascii=, local=, domain=, ...}` or
 --   `{address=, valid=false, reason=, position=}`
 -- @raise when the address is no string, or on a wrong option

@@ -181,7 +181,7 @@ function validator.with(checked)
 end
 
 --- A validator. Cheap enough for every request: the engine and the resolver's cache are shared in the process.
--- @tparam table options see the README
+-- @tparam table given options, see the README
 -- @treturn Validator
 -- @raise on an unknown option, a wrong type, a value out of range, a helo or sender that is missing
 function validator.new(given)
@@ -190,7 +190,7 @@ end
 
 --- Ask about one address; blocks only the calling coroutine. May yield.
 -- @tparam string address
--- @tparam ?table options for this question alone
+-- @tparam ?table given options for this question alone
 -- @treturn ?table the verdict; or nil, message, code where the question could not be asked
 -- @treturn ?string message
 -- @treturn ?string code
@@ -205,7 +205,7 @@ end
 
 --- Ask about one address in a coroutine of its own. Does not wait.
 -- @tparam string address
--- @tparam ?table options for this question alone
+-- @tparam ?table given options for this question alone
 -- @treturn ?Call `call:wait()` and `call:cancel()`; or nil, message, code
 -- @treturn ?string message
 -- @treturn ?string code
@@ -224,7 +224,7 @@ end
 -- loop early gives up what is under way (on LuaJIT once the iterator is collected, or with `close()`).
 -- @tparam function|table source a list of addresses, or an iterator function that gives them and nil at the end; it may
 --   yield
--- @tparam ?table options for these questions alone
+-- @tparam ?table given options for these questions alone
 -- @treturn function for a generic `for`; each call may yield
 -- @raise as `validate`; in the loop: what the source raised, or that it gave something other than a string
 function Validator:each(source, given)
