@@ -21,7 +21,7 @@ end
 local function drive(engine, resolver, name_of)
   local made, ended = 0, 0
   local from, cpu = core.now(), os.clock()
-  local held = {}                        -- a job nobody holds is cancelled
+  local held = {}  -- luacheck: ignore 241 (a job nobody holds is cancelled)
   local function more()
     made = made + 1
     held[assert(resolver:lookup("A", name_of(made), 10))] = true

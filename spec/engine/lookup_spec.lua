@@ -525,7 +525,8 @@ describe("resolver", function()
     it("may end within the call that makes them, and are reported all the same", function()
       start {}
       local long = ("x"):rep(64) .. ".example"
-      for _, name in ipairs { "", "two..dots", ".first", long, ("abcdefgh."):rep(32), "nul\0.example", "\\000.example" } do
+      local names = { "", "two..dots", ".first", long, ("abcdefgh."):rep(32), "nul\0.example", "\\000.example" }
+      for _, name in ipairs(names) do
         local job = assert(resolver:lookup("A", name, PATIENT))
         assert.is_true(engine:wait(5), name)
         local results = await { job }
@@ -615,7 +616,8 @@ describe("resolver", function()
 
   describe("servers", function()
     it("are addresses with or without a port, apart by commas", function()
-      for _, list in ipairs { "127.0.0.1", "127.0.0.1:5300", "::1", "[::1]", "[::1]:53", "127.0.0.1:1 , ::1,[::1]:65535" } do
+      local lists = { "127.0.0.1", "127.0.0.1:5300", "::1", "[::1]", "[::1]:53", "127.0.0.1:1 , ::1,[::1]:65535" }
+      for _, list in ipairs(lists) do
         local r, text = engine:resolver { servers = list }
         assert.is_truthy(r, list .. ": " .. tostring(text))
         r:close()
@@ -625,8 +627,8 @@ describe("resolver", function()
     it("are nothing else", function()
       for _, list in ipairs {
         "", " ", ",", "127.0.0.1,", "localhost", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:5x",
-        "127.0.0.1:000053", "127.1", "[127.0.0.1]", "[::1", "::1]", "[::1]53", "[::1]:", "fe80::1%lo", "127.0.0.1 127.0.0.2",
-        "127.0.0.1\0", ("127.0.0.1,"):rep(8) .. "127.0.0.1", ("1"):rep(300),
+        "127.0.0.1:000053", "127.1", "[127.0.0.1]", "[::1", "::1]", "[::1]53", "[::1]:", "fe80::1%lo",
+        "127.0.0.1 127.0.0.2", "127.0.0.1\0", ("127.0.0.1,"):rep(8) .. "127.0.0.1", ("1"):rep(300),
       } do
         local r, _, code = engine:resolver { servers = list }
         assert.is_nil(r, list)
