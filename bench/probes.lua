@@ -10,7 +10,7 @@ local servers = require "spec.support.servers"
 local sessions, concurrency = tonumber(arg[1]) or 20000, tonumber(arg[2]) or 200
 local rounds = tonumber(arg[3]) or 3
 
-local floor = support.compile("floor")
+local floor = support.compile("floor", "-lssl -lcrypto")
 local sink = servers.sink {}
 local world = World.start { zones = {
   ["sink.example"] = { MX = { { 10, "mx.sink.example" } }, ttl = 3600 },

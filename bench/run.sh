@@ -8,7 +8,7 @@ export LUA_PATH="./lua/?.lua;./lua/?/init.lua;./?.lua;;"
 for lua in lua5.4 luajit; do
   abi=$($lua -e 'io.write(_VERSION:match("%d.%d"))')
   export LUA_CPATH="./$BUILD/$abi/?.so;;"
-  for bench in parse classify dns wait probes; do
+  for bench in parse classify dns tls wait probes kept; do
     echo
     $lua bench/$bench.lua
   done

@@ -7,7 +7,8 @@ set -eu
 build="gcc make pkg-config libc6-dev lua5.4 liblua5.4-dev luajit2 libluajit2-5.1-dev
        libc-ares-dev libidn2-dev libunistring-dev libssl-dev lua-cjson lua-argparse"
 demo="lua-cqueues lua-socket"
-specs="lua-busted lua-check luarocks lua-ldoc cppcheck valgrind iproute2 util-linux procps python3-minimal"
+specs="lua-busted lua-sec openssl lua-check luarocks lua-ldoc cppcheck valgrind iproute2 util-linux procps
+       python3-minimal"
 
 case "${1:-all}" in
 demo) wanted="$build $demo" ;;
@@ -24,7 +25,7 @@ if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>
 rcpt: this is no Debian system, so nothing is installed for you. Missing for pkg-config:${missing}
 Needed: a C11 compiler, make, pkg-config, and the headers of Lua 5.4, LuaJIT 2.1, c-ares (1.18 or
 newer), libidn2, libunistring and OpenSSL (3.0 or newer); the Lua modules cjson and argparse; for the demo and
-the specs cqueues, luasocket and busted. With one Lua only: make ABIS=5.4 (or 5.1 for LuaJIT).
+the specs cqueues, luasocket, luasec and busted. With one Lua only: make ABIS=5.4 (or 5.1 for LuaJIT).
 TXT
   exit 3
 fi

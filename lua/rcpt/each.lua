@@ -3,6 +3,7 @@
 -- @module rcpt.each
 local drivers = require "rcpt.drivers"
 local hubs = require "rcpt.hub"
+local pools = require "rcpt.pool"
 local error, format, getmetatable, next = error, string.format, getmetatable, next
 local newproxy, setmetatable, type, xpcall = newproxy, setmetatable, type, xpcall -- luacheck: ignore 113
 local traceback = debug.traceback
@@ -130,12 +131,26 @@ function work(self)
   tell(self)
 end
 
+-- Sessions are kept from the first question to the last answer.
+local function hold(self)
+  if self.is_holding or self.is_stopped then return end
+  self.is_holding = true
+  pools.of(self.hub):hold()
+end
+
+local function release(self, is_collected)
+  if not self.is_holding then return end
+  self.is_holding = false
+  pools.of(self.hub):release(is_collected)
+end
+
 -- Give up what is under way; nobody will take it.
-local function stop(self)
+local function stop(self, is_collected)
   if self.is_stopped then return end
   self.is_stopped = true
   for probe in next, self.probes do probe:give_up("cancelled") end
   rouse_all(self)
+  release(self, is_collected)
 end
 
 -- What the loop gets next; waits for it.
@@ -158,7 +173,10 @@ local function take(self)
       rouse(self)
       return item
     end
-    if self.is_stopped or self.is_dry and self.taken == 0 then return nil end
+    if self.is_stopped or self.is_dry and self.taken == 0 then
+      release(self)
+      return nil
+    end
     local slot = self.slot
     slot.done, slot.waiter = false, nil
     self.loop_slot = slot
@@ -169,13 +187,13 @@ end
 
 -- A value that stops the round when it is closed or collected.
 local function guard_of(round)
-  local function close() stop(round) end
+  local function collect() stop(round, true) end
   if newproxy then
     local guard = newproxy(true)
-    getmetatable(guard).__gc = close
+    getmetatable(guard).__gc = collect
     return guard
   end
-  return setmetatable({}, { __gc = close, __close = close })
+  return setmetatable({}, { __gc = collect, __close = function() stop(round) end })
 end
 
 local function source_of(source)
@@ -203,9 +221,11 @@ function each.over(source, options, open, ask)
     source = source_of(source), open = open, ask = ask, hub = hub, driver = drivers.choose(options.driver),
     limit = options.concurrency, workers = 0, drawn = 0, taken = 0, queue = {}, head = 1, tail = 0, sleepers = {},
     probes = setmetatable({}, { __mode = "k" }), slot = {}, is_drawing = false, is_dry = false, is_stopped = false,
+    is_holding = false,
   }, Round)
   local guard = guard_of(round)
   local function following()
+    hold(round)
     if round.workers == 0 and not round.is_dry and not round.is_stopped then recruit(round) end
     local item = take(round)
     if item and item.is_none then return false, item.message, item.code, item.address end

@@ -6,27 +6,46 @@ local evidence = {}
 
 -- How deep a stage is.
 local DEPTH = {
-  syntax = 0, dns = 1, connect = 2, greeting = 3, ehlo = 4, helo = 4, mail = 5, rcpt = 6, rset = 6, quit = 6,
+  syntax = 0, dns = 1, connect = 2, greeting = 3, ehlo = 4, helo = 4, starttls = 4, mail = 5, vrfy = 6, rcpt = 6,
+  rset = 6, quit = 6,
 }
 
 -- What a lost or refused connection means, by the core's name for it; what is not here is "connect_failed".
 local BY_ERROR = {
-  timeout = "timeout", proto = "protocol", toolong = "protocol", nofile = "local_limit",
-  smtputf8_unsupported = "smtputf8_unsupported",
+  timeout = "timeout", proto = "protocol", toolong = "protocol", nofile = "local_limit", connections = "local_limit",
+  smtputf8_unsupported = "smtputf8_unsupported", tls = "tls_required",
 }
 
--- The reply that decides about an entry: to the question, or the last one where it refuses.
+-- What of that is no matter of the host's.
+local IS_OURS = { nofile = true, connections = true }
+
+-- The reply that decides about an entry: to the question, or the last one where it refuses and nothing came after it.
 local function deciding(entry, reply)
   if reply then return reply end
   local last = entry.replies[#entry.replies]
-  if last and last.code >= 400 then return last end
+  if last and last.code >= 400 and last.stage == entry.stage then return last end
   return nil
 end
 
+-- STARTTLS was asked for and did not come about, or was not offered.
+local function tls_fault(entry)
+  for i = 1, #entry.replies do
+    if entry.replies[i].stage == "starttls" then return "tls_failed" end
+  end
+  return "tls_not_offered"
+end
+
 local question = {}
-local function meaning(host, reply)
+
+--- What a reply of a host means. One to VRFY is read as one to RCPT: both speak of the mailbox.
+-- @tparam string host
+-- @tparam table reply
+-- @treturn string reason
+-- @treturn string whom it is about
+function evidence.meaning(host, reply)
+  local stage = reply.stage
   question.code, question.enhanced, question.text = reply.code, reply.enhanced, reply.text
-  question.stage, question.mx = reply.stage, host
+  question.stage, question.mx = stage == "vrfy" and "rcpt" or stage, host
   return core.classify(question)
 end
 
@@ -47,13 +66,19 @@ function evidence.judge(entry, reply, level)
     end
   end
   reply = deciding(entry, reply)
+  local fault = entry.error
+  if fault == "tls" then
+    entry.reason, entry.error = "tls_required", tls_fault(entry)
+    return false, reply
+  end
   if not reply then
-    entry.reason = BY_ERROR[entry.error] or "connect_failed"
-    return entry.reason == "local_limit", nil
+    entry.reason = BY_ERROR[fault] or "connect_failed"
+    return IS_OURS[fault] or false, nil
   end
   local stage, code = reply.stage, reply.code
-  local reason = meaning(entry.host, reply)
+  local reason = evidence.meaning(entry.host, reply)
   entry.reason, entry.stage = reason, stage
+  if stage == "vrfy" then return true, reply end
   if stage == "rcpt" then return code < 300 or code >= 500 and reason ~= "relay_denied", reply end
   return stage == "mail" and code >= 500, reply
 end
@@ -85,13 +110,18 @@ local function transcript_of(list)
   return table.concat(out)
 end
 
-local function identity_of(options, entry)
-  local sender = options.sender
-  return { helo = options.helo, sender = sender == "" and "<>" or sender, source = entry.source }
+local function identity_of(identity, entry)
+  local sender = identity.sender
+  return { name = identity.name, helo = identity.helo, sender = sender == "" and "<>" or sender, source = entry.source,
+    proxy = identity.shown_proxy }
 end
 
 local function plain_reply(reply)
   return { code = reply.code, enhanced = reply.enhanced, text = reply.text, stage = reply.stage }
+end
+
+local function plain_tls(tls)
+  return { version = tls.version, cipher = tls.cipher, verified = tls.verified or false, why = tls.why }
 end
 
 --- The verdict on a probe that has a reason.
@@ -115,7 +145,10 @@ function evidence.verdict(probe)
     mx = probe.mx or nil,
     host = entry and entry.host, ip = entry and entry.ip, port = entry and entry.port,
     reply = reply and plain_reply(reply),
-    identity = entry and identity_of(options, entry),
+    vrfy = entry and entry.vrfy and plain_reply(entry.vrfy),
+    tls = entry and entry.tls and plain_tls(entry.tls),
+    identity = entry and identity_of(probe.identity, entry),
+    hook = probe.hook,
     evidence = list or nil,
     elapsed = core.now() - probe.began,
     transcript = options.transcript and list and transcript_of(list) or nil,

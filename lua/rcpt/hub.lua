@@ -4,7 +4,8 @@
 --
 -- What waits is a *slot*, any table: `hub:post` gives it a job, `hub:settle` suspends until the job has ended. The slot
 -- travels with its job (`job:tag`), nothing else refers to it, so a coroutine that is dropped is collected with its
--- job, and the job is cancelled.
+-- job, and the job is cancelled. A slot's `driver` may be anything with a `wake`, which need not let a coroutine go on;
+-- it must not yield then.
 -- @module rcpt.hub
 local core = require "rcpt.core"
 local concat, find, setmetatable, sub = table.concat, string.find, setmetatable, string.sub
@@ -31,6 +32,10 @@ function hub.get()
   }, Hub)
   return current
 end
+
+--- The hub of this process, where there is one already.
+-- @treturn ?table
+function hub.current() return current and current.pid == core.pid() and current or nil end
 
 --- The resolver that asks these nameservers; validators that ask the same share it and its cache.
 -- @tparam ?string servers as the core takes them; nil for the system's
@@ -109,6 +114,12 @@ local function finish(slot, result, message, code)
     slot.waiter = nil
     slot.driver.wake(waiter)
   end
+end
+
+--- Begin to wait for what somebody ends with `finish`.
+-- @tparam table slot
+function Hub:expect(slot) -- luacheck: ignore self
+  slot.waiter, slot.job, slot.done, slot.result = nil, nil, false, nil
 end
 
 --- End a slot that waits for no job: for what one coroutine tells another.

@@ -2,48 +2,20 @@
 -- README's table is made from the schema by `check/options.lua`.
 -- @module rcpt.options
 local core = require "rcpt.core"
+local identity = require "rcpt.identity"
 local nets = require "rcpt.nets"
-local concat, error, find, floor, format = table.concat, error, string.find, math.floor, string.format
-local ipairs, match, min, next, sort, tonumber = ipairs, string.match, math.min, next, table.sort, tonumber
+local spelling = require "rcpt.spelling"
+local concat, error, floor, format = table.concat, error, math.floor, string.format
+local ipairs, match, next, sort, tonumber = ipairs, string.match, next, table.sort, tonumber
 local tostring, type = tostring, type
 local options = {}
 
 options.LEVELS = { "syntax", "dns", "connect", "rcpt" }
 options.DRIVERS = { "plain" }
+options.TLS = { "may", "off", "require" }
+options.nearest = spelling.nearest
 
 -- Reads: from what the caller gave to what is kept, or nil and what was wrong with it.
-
--- A name or address literal as EHLO gives it (RFC 5321 4.1.1.1), its international labels in ASCII.
-local LITERAL_TOO = { quoted = false, literal = true, smtputf8 = false, single_label = true, special_use = true }
-local function read_helo(text)
-  if find(text, "[%c%s@<>]") then return nil, "must be a host name or an address literal" end
-  local parsed = core.parse("postmaster@" .. text, LITERAL_TOO)
-  if not parsed.valid then
-    if nets.bytes(text) then return nil, format("must be a name; an address stands in brackets: [%s]", text) end
-    return nil, format("must be a host name or an address literal (%s)", parsed.reason)
-  end
-  local name = parsed.domain
-  if parsed.kind ~= "domain" then return text end
-  if not find(name, ".", 1, true) or name == "localhost.localdomain" or find(name, "%.localdomain$") then
-    return nil, format("must be a fully qualified name that others can look up, not '%s'", name)
-  end
-  return name
-end
-
-local function read_sender(text, liberties)
-  if text == "<>" then return "" end
-  if text == "" then return nil, "must be an address; the null sender is written \"<>\"" end
-  local parsed = core.parse(text, {
-    special_use = liberties.special_use == true, single_label = liberties.single_label == true,
-  })
-  if not parsed.valid then
-    return nil, format("must be an address or \"<>\" (%s at byte %d)", parsed.reason, parsed.position)
-  end
-  if not parsed.ascii then
-    return nil, "must be in ASCII before the @, or no server without SMTPUTF8 could be asked"
-  end
-  return parsed.ascii
-end
 
 local function endpoint(text)
   local ip, port = match(text, "^%[([%x:.]+)%]:?(%d*)$")
@@ -67,17 +39,6 @@ local function read_servers(list)
   return concat(servers, ",")
 end
 
-local function read_source(value)
-  local source = {}
-  for _, text in ipairs(type(value) == "table" and value or { value }) do
-    local family, canonical = core.ip(text)
-    if not family then return nil, format("must be an IP address of this host, not '%s'", text) end
-    if source[family] then return nil, "takes one address a family at most" end
-    source[family] = canonical
-  end
-  return source
-end
-
 local function read_nets(list)
   local set, entry, why = nets.set(list)
   if not set then return nil, format("must hold IP ranges like 192.0.2.0/24, not '%s' (%s)", entry, why) end
@@ -89,14 +50,17 @@ local function one_of(list)
     for _, name in ipairs(list) do
       if name == value then return value end
     end
-    local near = options.nearest(value, list)
+    local near = spelling.nearest(value, list)
     return nil, format("must be one of %s, not '%s'%s", concat(list, ", "), value,
       near and format("; did you mean '%s'?", near) or "")
   end
 end
 
-local function seconds(name, default, doc, max)
-  return { name = name, type = "number", default = default, min = 0.01, max = max or 3600, unit = "s", doc = doc }
+local function seconds(name, default, doc, min)
+  return { name = name, type = "number", default = default, min = min or 0.01, max = 3600, unit = "s", doc = doc }
+end
+local function count(name, default, max, doc)
+  return { name = name, type = "integer", default = default, min = 1, max = max, doc = doc }
 end
 local function switch(name, default, doc)
   return { name = name, type = "boolean", default = default, doc = doc }
@@ -107,10 +71,10 @@ end
 
 --- The rows, in the order of the README: name, type, default, min, max, unit, doc, read.
 options.schema = {
-  { name = "helo", type = "string", read = read_helo,
+  { name = "helo", type = "string", read = identity.read_helo,
     doc = "our name in EHLO: a fully qualified name (or an address literal) that A, PTR and MX of our IP agree on;"
       .. " needed at level `rcpt`" },
-  { name = "sender", type = "string", read = read_sender,
+  { name = "sender", type = "string", read = identity.read_sender,
     doc = "what MAIL FROM gives; `\"<>\"` is the null sender; needed at level `rcpt`" },
   { name = "level", type = "string", default = "rcpt", read = one_of(options.LEVELS),
     doc = "how deep to ask: `syntax`, `dns`, `connect` or `rcpt`" },
@@ -121,17 +85,35 @@ options.schema = {
   seconds("dns_timeout", 10, "for each DNS question"),
   seconds("second_family", 2, "the next address of a host, of the other family where it has one, is tried beside the"
     .. " first after this"),
-  { name = "max_hosts", type = "integer", default = 5, min = 1, max = 20,
-    doc = "mail hosts of a domain that are tried" },
-  { name = "concurrency", type = "integer", default = 100, min = 1, max = 100000,
-    doc = "addresses `each` asks about at once" },
+  count("max_hosts", 5, 20, "mail hosts of a domain that are tried"),
+  count("concurrency", 100, 100000, "addresses `each` asks about at once"),
   { name = "nameservers", type = "list", read = read_servers,
     doc = "DNS servers, `\"IP\"`, `\"IP:port\"` or `\"[IPv6]:port\"`; without it the system's" },
-  { name = "source", type = "string or list", read = read_source,
+  { name = "source", type = "string or list", read = identity.read_source,
     doc = "our address to connect from, one a family at most; without an IPv6 one, IPv4 goes first" },
+  { name = "proxy", type = "table", read = identity.read_proxy,
+    doc = "SOCKS5 proxy to go through: `{ host = IP, port = 1080, user =, password = }`" },
+  { name = "identities", type = "table", read = identity.read_list,
+    doc = "several of us, a list of `{ name =, helo =, sender =, source =, proxy =, domains = {...},"
+      .. " providers = {...} }`; what an entry does not say is as above (doc/sessions.md)" },
+  { name = "identity", type = "function",
+    doc = "which of them asks: called with `{ address =, domain =, mx = {...} }`, gives a name, or nil for the rules;"
+      .. " may yield" },
   { name = "port", type = "integer", default = 25, min = 1, max = 65535, doc = "of the mail hosts" },
   { name = "allow_nets", type = "list", read = read_nets,
     doc = "ranges (`\"127.0.0.0/8\"`) in which mail hosts are asked although no public one can stand there" },
+  { name = "tls", type = "string", default = "may", read = one_of(options.TLS),
+    doc = "STARTTLS: `may` where it is offered and works, `off`, or `require`" },
+  { name = "tls_ca_file", type = "string", doc = "PEM file of certificate authorities beside the system's" },
+  switch("vrfy", false, "ask VRFY before RCPT where it is offered; a definite no decides"),
+  count("connections_per_host", 5, 1000, "at once, to one mail host as one identity"),
+  count("connections_per_identity", 500, 100000, "at once, as one identity"),
+  count("connections", 1000, 100000, "at once, of the whole process"),
+  count("session_recipients", 100, 10000, "asked on one connection"),
+  count("session_refusals", 20, 10000, "heard on one connection"),
+  seconds("session_age", 300, "of a connection on which more is asked"),
+  seconds("session_idle", 10, "between two questions on one connection"),
+  seconds("linger", 0, "connections are kept when nothing is asked any more; `each` keeps them until it ends", 0),
   switch("transcript", false, "keep what was said in `verdict.transcript`"),
   switch("quoted", true, "take quoted local parts"),
   switch("literal", true, "take address literals, `user@[192.0.2.1]`"),
@@ -158,35 +140,6 @@ local PARSE = { "quoted", "literal", "smtputf8", "display_name", "single_label",
 local ROWS, NAMES, DEFAULTS = {}, {}, {}
 for i, row in ipairs(options.schema) do
   ROWS[row.name], NAMES[i], DEFAULTS[row.name] = row, row.name, row.default
-end
-
--- Levenshtein's distance, one row at a time.
-local function distance(a, b)
-  local row = {}
-  for j = 0, #b do row[j] = j end
-  for i = 1, #a do
-    local corner = row[0]
-    row[0] = i
-    for j = 1, #b do
-      local above = row[j]
-      row[j] = min(above + 1, row[j - 1] + 1, corner + (a:byte(i) == b:byte(j) and 0 or 1))
-      corner = above
-    end
-  end
-  return row[#b]
-end
-
---- The name in a list nearest to what was written.
--- @tparam string name
--- @tparam {string,...} list
--- @treturn ?string nil where nothing is near
-function options.nearest(name, list)
-  local best, least
-  for _, candidate in ipairs(list) do
-    local d = distance(name:sub(1, 64):lower(), candidate)
-    if not least or d < least then best, least = candidate, d end
-  end
-  return least and least <= 1 + #best / 2 and best or nil
 end
 
 local function check_type(row, value)
@@ -240,7 +193,7 @@ end
 local function refuse_strangers(given, known, names, level)
   local name = stranger(given, known)
   if not name then return end
-  local near = options.nearest(name, names)
+  local near = spelling.nearest(name, names)
   error(format("unknown option '%s'%s", name, near and format("; did you mean '%s'?", near) or ""), level + 1)
 end
 
@@ -250,23 +203,25 @@ local NEEDED = {
     .. " like \"user@probe.example.net\", or \"<>\"",
 }
 
--- What the core is told, made once for many questions.
-local function derive(out)
-  local source = out.source or {}
+-- What fits together, and what the core is told, made once for many questions.
+local function derive(out, level)
   out.parse = {}
   for _, name in ipairs(PARSE) do out.parse[name] = out[name] end
-  out.prefers_ipv6 = source.ipv6 ~= nil
-  out.open = {
-    port = out.port, helo = out.helo or "", sender = out.sender or "", greeting_only = out.level == "connect",
-    transcript = out.transcript, source4 = source.ipv4, source6 = source.ipv6, connect = out.connect_timeout,
-    greeting = out.greeting_timeout, reply = out.reply_timeout, second = out.second_family,
-  }
+  out.who = identity.settle(out)
+  if out.identity and not out.identities then error("option 'identity' needs option 'identities'", level + 1) end
+  if out.level == "rcpt" then
+    local field, whose = identity.missing(out.who)
+    if whose then
+      error(format("option 'identities': '%s' has no %s, nor have the options", whose, field), level + 1)
+    end
+    if field then error(NEEDED[field], level + 1) end
+  end
   return out
 end
 
 --- Fill defaults and refuse what the schema does not know.
 -- Values come out as they are used: `sender` without brackets ("" is the null sender), `nameservers` as one text,
--- `source` as `{ipv4=, ipv6=}`, `allow_nets` as a set; `parse` and `open` are tables for the core.
+-- `source` as `{ipv4=, ipv6=}`, `allow_nets` as a set; `parse` is a table for the core, `who` holds the identities.
 -- @tparam ?table given the caller's table; never modified
 -- @tparam ?table base options checked before, which `given` overrides
 -- @tparam[opt=1] int level whose fault an error is, as for `error`
@@ -297,11 +252,8 @@ function options.check(given, base, level)
       out[name] = kept
     end
   end
-  if out.level == "rcpt" then
-    if not out.helo then error(NEEDED.helo, level) end
-    if not out.sender then error(NEEDED.sender, level) end
-  end
-  return derive(out)
+  out = derive(out, level)
+  return out
 end
 
 local PARSES = {}

@@ -3,7 +3,7 @@
 -- waits for; a second thing waited for beside it has a slot of its own.
 -- @module rcpt.probe
 local core = require "rcpt.core"
-local setmetatable, type = setmetatable, type
+local setmetatable = setmetatable
 local now = core.now
 local Probe = {}
 Probe.__index = Probe
@@ -16,15 +16,16 @@ local GONE = { cancelled = "the question was given up", closed = "the validator 
 -- @tparam table hub
 -- @tparam table driver
 -- @tparam table resolver
+-- @tparam table owner the validator
 -- @treturn Probe
-function probe.new(address, options, hub, driver, resolver)
+function probe.new(address, options, hub, driver, resolver, owner)
   local began = now()
   return setmetatable({
-    address = address, options = options, hub = hub, driver = driver, resolver = resolver,
+    address = address, options = options, hub = hub, driver = driver, resolver = resolver, owner = owner,
     began = began, until_ = began + options.deadline, stage = "syntax",
     -- filled on the way, named here so that the table is made once in its size
     parsed = false, mx = false, evidence = false, reason = false, diagnosis = nil, entry = nil, reply = nil,
-    is_unsure = false,
+    is_unsure = false, identity = false, hook = nil, is_queued = false,
     gone = false, job = nil, done = false, result = nil, message = nil, code = nil, waiter = nil,
   }, Probe)
 end
@@ -66,7 +67,6 @@ end
 
 local function outcome(self, result, message, code)
   if not self.gone then return result, message, code end
-  if type(result) == "userdata" then result:quit() end -- a session that came too late
   return nil, GONE[self.gone], self.gone
 end
 
@@ -102,7 +102,11 @@ end
 function Probe:give_up(code)
   if self.gone then return end
   self.gone = code
-  if self.job then self.job:cancel() end
+  if self.job then
+    self.job:cancel()
+  elseif self.is_queued then
+    self.hub:finish(self)
+  end
   local beside = self.beside
   if beside and beside.job then beside.job:cancel() end
 end

@@ -174,7 +174,7 @@ function route.addresses(probe, mx)
   local v4, v6 = {}, {}
   local n = take(a, options.allow_nets, v4) + take(aaaa, options.allow_nets, v6)
   if #v4 + #v6 == 0 then return false, why_none(a, aaaa, n) end
-  if options.prefers_ipv6 then return weave(v6, v4) end
+  if probe.identity.prefers_ipv6 then return weave(v6, v4) end
   return weave(v4, v6)
 end
 

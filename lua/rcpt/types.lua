@@ -26,7 +26,21 @@
 ---@field concurrency? integer addresses `each` asks about at once (100)
 ---@field nameservers? string[] DNS servers, "IP", "IP:port" or "[IPv6]:port"
 ---@field source? string|string[] our address to connect from, one a family
+---@field proxy? rcpt.Proxy SOCKS5 proxy to go through
+---@field identities? rcpt.IdentityOptions[] several of us
+---@field identity? fun(info: rcpt.IdentityInfo): string? which of them asks; nil leaves it to the rules
 ---@field port? integer of the mail hosts (25)
+---@field tls? "may"|"off"|"require" STARTTLS ("may")
+---@field tls_ca_file? string PEM file of certificate authorities beside the system's
+---@field vrfy? boolean ask VRFY before RCPT where it is offered (false)
+---@field connections_per_host? integer at once, to one mail host as one identity (5)
+---@field connections_per_identity? integer at once, as one identity (500)
+---@field connections? integer at once, of the whole process (1000)
+---@field session_recipients? integer asked on one connection (100)
+---@field session_refusals? integer heard on one connection (20)
+---@field session_age? number seconds of a connection on which more is asked (300)
+---@field session_idle? number seconds between two questions on one connection (10)
+---@field linger? number seconds connections are kept when nothing is asked any more (0)
 ---@field allow_nets? string[] ranges in which mail hosts are asked although no public one can stand there
 ---@field transcript? boolean keep what was said (false)
 ---@field driver? "plain" how to wait
@@ -39,6 +53,26 @@
 ---@field preflight_gate? false
 ---@field policies? false
 ---@field store? false
+
+---@class rcpt.Proxy
+---@field host string its IP address
+---@field port? integer (1080)
+---@field user? string
+---@field password? string
+
+---@class rcpt.IdentityOptions
+---@field name? string for the hook and the verdict; else its number
+---@field helo? string
+---@field sender? string
+---@field source? string|string[]
+---@field proxy? rcpt.Proxy|false
+---@field domains? string[] of recipients, sub-domains too, that it asks for
+---@field providers? string[] ends of mail hosts' names that it asks
+
+---@class rcpt.IdentityInfo
+---@field address string
+---@field domain string
+---@field mx { host: string, preference: integer }[]
 
 ---@class rcpt.Mx
 ---@field host string
@@ -55,6 +89,14 @@
 ---@field helo? string
 ---@field sender? string
 ---@field source? string our address
+---@field name? string among the option `identities`
+---@field proxy? string "ip:port" of the proxy gone through
+
+---@class rcpt.Tls
+---@field version? string nil: the connection was not secured
+---@field cipher? string
+---@field verified boolean
+---@field why? string it is not verified, or not secured
 
 ---@class rcpt.Evidence
 ---@field host string
@@ -65,6 +107,10 @@
 ---@field reason? string
 ---@field error? string
 ---@field replies rcpt.Reply[]
+---@field tls? rcpt.Tls
+---@field tls_why? string how the handshake failed
+---@field vrfy? rcpt.Reply
+---@field proxied? boolean
 
 ---@class rcpt.Verdict
 ---@field address string what was asked about, byte for byte
@@ -84,7 +130,10 @@
 ---@field ip? string
 ---@field port? integer
 ---@field reply? rcpt.Reply
+---@field vrfy? rcpt.Reply
+---@field tls? rcpt.Tls
 ---@field identity? rcpt.Identity
+---@field hook? string
 ---@field evidence? rcpt.Evidence[]
 ---@field elapsed number seconds
 ---@field transcript? string

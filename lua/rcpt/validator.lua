@@ -6,10 +6,12 @@ local drivers = require "rcpt.drivers"
 local each = require "rcpt.each"
 local evidence = require "rcpt.evidence"
 local hubs = require "rcpt.hub"
+local identities = require "rcpt.identity"
 local options = require "rcpt.options"
 local pool = require "rcpt.pool"
 local probes = require "rcpt.probe"
 local route = require "rcpt.route"
+local verdicts = require "rcpt.verdict"
 local error, format, next, setmetatable, type = error, string.format, next, setmetatable, type
 local parse = core.parse
 local Validator = {}
@@ -58,11 +60,27 @@ local function weigh(probe, mx, undecided)
   if probe.reason == "accepted" and undecided and undecided < mx.preference then probe.diagnosis = "backup_host" end
 end
 
+-- As whom it is asked. A hook's mistake costs its own probe.
+local function identify(probe)
+  local identity, fault = identities.choose(probe)
+  if probe.gone then return probe:gone_as() end
+  if identity then
+    probe.identity = identity
+  else
+    probe.hook = "identity"
+    probe:conclude("hook_failed", fault)
+  end
+  return true
+end
+
+-- What a host said of a mailbox that is there, where it did not decide: another host's no does not outweigh it.
+local IS_WITNESS = { mailbox_full = true, receiving_too_fast = true, mailbox_restricted = true }
+
 -- Ask one host. Gives its evidence, the reply that decided and whether it is definite; or nil, message, code.
 local function ask_one(probe, mx, addresses)
   local level = probe.options.level
   local recipient = level == "rcpt" and recipient_of(probe.parsed) or nil
-  local entry, reply, code = pool.ask(probe, { host = mx.host, addresses = addresses }, probe.options.open, recipient,
+  local entry, reply, code = pool.ask(probe, { host = mx.host, addresses = addresses }, probe.identity, recipient,
     probe.until_)
   if not entry then return nil, reply, code end
   local is_definite
@@ -92,7 +110,7 @@ end
 -- route and question: host by host in the order of preference, until one decides.
 local function walk(probe)
   local list, skipped, tried = {}, {}, 0
-  local best, best_reply, undecided
+  local best, best_reply, undecided, witness, witness_reply
   local n, is_partial = route.reach(probe)
   probe.evidence = list
   for i = 1, n do
@@ -108,9 +126,15 @@ local function walk(probe)
       if not entry then return nil, reply, is_definite end
       list[#list + 1] = entry
       if is_definite then
+        if witness and verdicts.status(entry.reason, reply and reply.code) == "undeliverable" then
+          entry, reply = witness, witness_reply
+        end
         decide(probe, entry, reply)
         weigh(probe, mx, undecided)
         return true
+      end
+      if not witness and reply and reply.stage == "rcpt" and IS_WITNESS[entry.reason] then
+        witness, witness_reply = entry, reply
       end
       if reply and not undecided then undecided = mx.preference end
       if not best or evidence.tells_more(entry, reply, best, best_reply) then best, best_reply = entry, reply end
@@ -122,7 +146,7 @@ local function walk(probe)
   return true
 end
 
-local STEPS = { read, route.find, walk }
+local STEPS = { read, route.find, identify, walk }
 
 local function ask(probe)
   if probe.gone then return probe:gone_as() end
@@ -160,16 +184,17 @@ local function open_probe(self, address, checked)
     if not resolver then return nil, message, code end
     if checked.nameservers == self.options.nameservers then self.hub, self.resolver = hub, resolver end
   end
-  local probe = probes.new(address, checked, hub, drivers.choose(checked.driver), resolver)
+  local probe = probes.new(address, checked, hub, drivers.choose(checked.driver), resolver, self)
   self.probes[probe] = true
+  pool.of(hub):enter(probe)
   return probe
 end
 
 local function close_probe(self, probe, ...)
   self.probes[probe] = nil
+  pool.of(probe.hub):leave(probe)
   return ...
 end
-
 
 --- A validator of options that were checked already.
 -- @tparam table checked
@@ -236,11 +261,13 @@ function Validator:each(source, given)
     function(probe) return close_probe(self, probe, ask(probe)) end)
 end
 
---- Give up this validator's questions; later ones are answered nil, message, "closed". The engine goes on: others
--- share it. Twice is nothing.
+--- Give up this validator's questions and leave the sessions it kept; later questions are answered nil, message,
+-- "closed". The engine goes on: others share it. Twice is nothing.
 function Validator:close()
   self.is_closed = true
   for probe in next, self.probes do probe:give_up("closed") end
+  local hub = self.hub
+  if hub and hub == hubs.current() then pool.of(hub):dismiss(self) end
 end
 
 Validator.__close = Validator.close

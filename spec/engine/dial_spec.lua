@@ -100,6 +100,25 @@ describe("engine/dial", function()
     assert.equal("::1", e.source)
   end)
 
+  describe("an IPv6 that cannot be used", function()
+    -- 100::/64 leads nowhere (RFC 6666): no route, or nobody there
+    for _, case in ipairs { { "first", { "100::1", GOOD } }, { "all around", { "100::1", "100::2", GOOD, "100::3" } },
+      { "beside a refusal", { "100::1", REFUSING, GOOD } } } do
+      it("never costs the answer: " .. case[1], function()
+        local e, ready, took = try(case[2], { second = 0.2 })
+        assert.is_true(ready)
+        assert.equal(GOOD, e.ip)
+        assert.is_true(took < 4, "took " .. took)
+      end)
+    end
+
+    it("tells less than what an IPv4 did", function()
+      local e = try({ "100::1", REFUSING }, { second = 0.1, connect = 0.5 })
+      assert.equal("refused", e.err)
+      assert.equal(REFUSING, e.ip)
+    end)
+  end)
+
   describe("when all fail", function()
     for _, case in ipairs {
       { "refused", { REFUSING }, "refused", REFUSING },

@@ -5,12 +5,15 @@
 --   ! key=value    an option of core.client (helo, sender, greeting_only)
 --   S: text        the server says it, with CRLF
 --   s: text        the server says it, and no more than it
---   C: text        the client must say it, with CRLF
---   > ask ADDRESS  the carrier asks, quits, or loses the connection with a code
+--   C: text        the client must say it, with CRLF; C lines in a row are said in one breath
+--   > ask ADDRESS  the carrier asks, verifies, has shaken hands, quits, or loses the connection with a code
+--   > vrfy ADDRESS
+--   > secured
 --   > quit
 --   > lost CODE
 --   = event        what must be heard: "ready", "answer STAGE CODE [ENHANCED] REASON", "end" likewise
---                  or "end ERROR", "refused ERROR" (of ask), "question", "done" and "done ERROR"
+--                  or "end ERROR", "refused ERROR" (of ask, vrfy), "tls" (a handshake is wanted),
+--                  "question", "done" and "done ERROR"
 -- In S and s lines \r \n \0 \\ and \xHH are bytes, and \{2000 x} is two thousand x.
 -- @module spec.support.dialogue
 local core = require "rcpt.core"
@@ -81,7 +84,8 @@ local function describe(event, client)
     reply.enhanced and reply.enhanced .. " " or "", reason)
 end
 
--- Write what is to be written, at most `most` bytes at a time.
+-- Write what is to be written, at most `most` bytes at a time. What went in one go, and what was on
+-- offer then, is kept in `log.breaths`.
 local function write_all(client, log, most)
   local said = ""
   while true do
@@ -91,7 +95,13 @@ local function write_all(client, log, most)
     said = said .. data:sub(1, n)
     client:wrote(n)
   end
-  if said ~= "" then log[#log + 1] = "C: " .. said:gsub("\r\n$", "") end
+  local breath = { offers = client:offers() }
+  for line in said:gmatch("(.-)\r\n") do
+    log[#log + 1] = "C: " .. line
+    breath[#breath + 1] = line
+  end
+  if breath[1] then log.breaths[#log.breaths + 1] = breath end
+  assert(said == "" or said:find("\r\n$"), "a command without its end")
 end
 
 local function feed(client, log, bytes)
@@ -102,7 +112,7 @@ local function feed(client, log, bytes)
     end
     assert(used > 0, "feed took nothing")
     bytes = bytes:sub(used + 1)
-    if heard ~= "nothing" then log[#log + 1] = describe(heard, client) end
+    if heard ~= "nothing" and heard ~= "reply" then log[#log + 1] = describe(heard, client) end
   end
 end
 
@@ -111,6 +121,11 @@ local verbs = {
     local ok, _, code = client:ask(unescape(what))
     if not ok then log[#log + 1] = "= refused " .. code end
   end,
+  vrfy = function(client, log, what)
+    local ok, _, code = client:vrfy(unescape(what))
+    if not ok then log[#log + 1] = "= refused " .. code end
+  end,
+  secured = function(client) assert(client:secured()) end,
   quit = function(client) client:quit() end,
   lost = function(client, _, what) client:lost(what) end,
 }
@@ -121,9 +136,10 @@ local verbs = {
 -- @tparam[opt=huge] number most bytes written at once
 -- @treturn table lines "C: ..." and "= ..." in the order they came
 -- @treturn userdata the client, at its end
+-- @treturn table what was written in one go: lists of lines, with `offers`, what was on offer then
 function dialogue.replay(t, cut, most)
   local client = assert(core.client(t.options))
-  local log, at = {}, 0
+  local log, at = { breaths = {} }, 0
   for _, step in ipairs(t) do
     if step.say then
       local from = 1
@@ -138,11 +154,27 @@ function dialogue.replay(t, cut, most)
       verbs[step.verb](client, log, step.what)
     end
     write_all(client, log, most or math.huge)
+    if client:next() == "tls" then log[#log + 1] = "= tls" end
   end
   local last = client:next()
   local err = client:err()
   log[#log + 1] = "= " .. last .. (err and " " .. err or "")
-  return log, client
+  local breaths = log.breaths
+  log.breaths = nil
+  return log, client, breaths
+end
+
+local HELLO = "S: 220 mx\nC: EHLO probe.example\nS: 250 mx\n"
+
+--- A client that wants a question.
+-- @tparam[opt] string hello the transcript so far; a server that offers nothing
+-- @tparam[opt] table options of core.client, over helo and the null sender
+function dialogue.idle(hello, options)
+  local t = dialogue.parse(hello or HELLO)
+  for k, v in pairs(options or {}) do t.options[k] = v end
+  local _, client = dialogue.replay(t, function() return false end)
+  assert(client:next() == "question", "it wants no question")
+  return client
 end
 
 --- Read and parse a file.

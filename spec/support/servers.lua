@@ -1,4 +1,4 @@
---- Real DNS and mail servers on loopback, for the specs tagged `#integration` and for bench/.
+--- Real DNS, mail and proxy servers on loopback, for the specs tagged `#integration` and for bench/.
 --
 -- `make servers` has unpacked them into build/servers; servers/run.sh runs them, in namespaces of
 -- their own, for as long as this process holds the other end of its standard input. Nothing here
@@ -6,13 +6,21 @@
 --
 --    local world = servers.start()               -- once per process; later calls give the same
 --    world.nameserver_knot, world.nameserver_unbound, world.port
+--    world.ca_file                                -- who signed the servers' certificates
+--    world.proxy, world.open_proxy                -- SOCKS5: { host=, port=, user=, password= }
 --    world:options { level = "dns" }              -- an options table for rcpt.new
+--    local source = world:source()                -- to connect from: the servers' logs know us by it
+--    world:connections("must", source)            -- to mx.must.example
 --    world:stop()
+--
+-- The mail servers are `servers.hosts`; each has a domain of its own, `must.example`, in which `user`,
+-- `user1`, `user2` ... exist and `nobody` does not. What is special about each stands in servers/conf.
 --
 -- SPDX-License-Identifier: MIT
 -- @module spec.support.servers
 local assert, error, ipairs, pairs, setmetatable, tonumber = assert, error, ipairs, pairs, setmetatable, tonumber
 local io, os, table = io, os, table
+local sessions = require "spec.support.servers.sessions"
 local servers = {}
 
 local SCRIPT = "spec/support/servers/run.sh"
@@ -21,6 +29,21 @@ local PORTS = { first = 20000, last = 31990 }    -- below what the kernel gives 
 local TRIES = 3                                  -- another process may take a port before us
 local PATIENCE = 10                              -- seconds until a log shows what it must
 local KEY = "spec.support.servers.world"         -- in the registry: busted reloads modules per file
+
+--- The mail servers: mx.NAME.example, who serves it and where. Only IPv4; all on one port.
+servers.hosts = {}
+for server, list in pairs {
+  postfix = { postfix = 1, shared = 4, must = 11, may = 12, selfsigned = 13, wrongname = 14, expired = 15,
+    oldtls = 16, badkey = 17, brokenmust = 18, broken = 19, one = 21, three = 22, crowded = 23, strict = 24, junk = 25,
+    patient = 26, bare = 27 },
+  exim = { exim = 2, eximtls = 31, eximone = 32, eximthree = 33, eximmails = 34, lockstep = 35 },
+  opensmtpd = { opensmtpd = 3, opentls = 41, openmust = 42 },
+} do
+  for name, last in pairs(list) do servers.hosts[name] = { server = server, ip = "127.0.2." .. last } end
+end
+
+-- Where the proxies connect from, as servers/run.sh says.
+servers.proxy_source, servers.open_proxy_source = "127.0.77.1", "127.0.77.2"
 
 local world = {}
 world.__index = world
@@ -92,7 +115,9 @@ end
 --- Why real servers cannot run here.
 -- @treturn ?string nil when they can
 function servers.lacking()
-  if contents(TREE .. "/stamp") == "" then return TREE .. " is not there: make servers" end
+  local stamp = contents(TREE .. "/stamp")
+  if stamp == "" then return TREE .. " is not there: make servers" end
+  if not stamp:find("openssl", 1, true) then return TREE .. " is older than these specs: make servers" end
   if not succeeds("unshare -m -p --fork --kill-child --mount-proc mount -t tmpfs none /mnt") then
     return "namespaces are not permitted here (they take root)"
   end
@@ -124,7 +149,10 @@ local function try(port)
     return nil, table.concat(said, "\n")
   end
   return setmetatable({
-    folder = folder, hold = hold, port = port,
+    folder = folder, hold = hold, port = port, marks = 0, sources = {}, starts = {},
+    ca_file = folder .. "/etc/ca.pem",
+    proxy = { host = "127.0.0.1", port = port + 3, user = "proxy", password = "pass word" },
+    open_proxy = { host = "127.0.2.51", port = port + 3 },
     nameserver_knot = "127.0.0.1:" .. port + 1,
     nameserver_unbound = "127.0.0.1:" .. port + 2,
   }, world)
@@ -140,7 +168,7 @@ function servers.start()
   if why then error("real servers: " .. why, 2) end
   local started
   for _ = 1, TRIES do
-    started, why = try(free_ports(3))
+    started, why = try(free_ports(4))
     if started then
       registry[KEY] = started
       return started
@@ -161,7 +189,8 @@ function world:options(extra)
   return options
 end
 
---- What a server has logged so far: `postfix`, `exim`, `opensmtpd`, `unbound`, `knot`.
+--- What a server has logged so far: `postfix`, `exim`, `opensmtpd`, `unbound`, `knot`, `microsocks`,
+-- `open_microsocks`.
 -- @treturn string
 function world:log(name)
   return contents(self.folder .. "/log/" .. name .. ".log")
@@ -180,6 +209,93 @@ function world:logged(name, pattern, from)
     return nil
   end
   return self:log(name):sub(from + 1)
+end
+
+-- A source is 127.0.NET.n; Postfix tells word for word what clients in the watched one say.
+local NETS = { plain = 33, watched = 34 }
+
+--- An address that nobody has connected from, for a client that the logs shall tell from others.
+-- @tparam ?string kind "watched": Postfix too logs every word; it costs time
+-- @treturn string
+function world:source(kind)
+  local net = NETS[kind or "plain"] or error("a source is plain or watched", 2)
+  local n = (self.sources[net] or 0) + 1
+  if n > 254 then error("all of 127.0." .. net .. ".0/24 is used up", 2) end
+  self.sources[net] = n
+  local source = "127.0." .. net .. "." .. n
+  self.starts[source] = {}
+  for _, server in ipairs { "postfix", "exim", "opensmtpd" } do self.starts[source][server] = #self:log(server) end
+  return source
+end
+
+--- Say something to a mail server, command by command, each after the reply to the one before; from 127.0.0.1.
+-- @tparam string host one of `servers.hosts`
+-- @tparam {string,...} commands
+-- @treturn {string,...} the replies, the greeting first, until it hangs up; the lines of one with "\n" in between
+function world:talk(host, commands)
+  local words = { "exec bash", SCRIPT, "talk", servers.hosts[host].ip, self.port }
+  for _, command in ipairs(commands) do words[#words + 1] = quoted(command) end
+  local replies = {}
+  for reply in output(table.concat(words, " ")):gmatch("([^%z]+)%z") do
+    replies[#replies + 1] = reply:gsub("\r", "")
+  end
+  return replies
+end
+
+--- What OpenSSL's own client says of a server's STARTTLS.
+-- @tparam string host one of `servers.hosts`
+-- @tparam ?string options more of s_client's
+-- @treturn ?table `version`, `cipher`, `verified`: "OK" or why not; nil when the handshake fails
+function world:handshake(host, options)
+  local text = output(("OPENSSL_CONF=%s/etc/openssl.cnf timeout %d %s/openssl/usr/bin/openssl s_client -brief "
+    .. "-starttls smtp -name probe.example -servername mx.%s.example -verify_hostname mx.%s.example "
+    .. "-connect %s:%d -CAfile %s %s </dev/null 2>&1"):format(SCRIPT:match("^(.*)/"), PATIENCE, TREE, host, host,
+      servers.hosts[host].ip, self.port, quoted(self.ca_file), options or ""))
+  local version, cipher = text:match("Protocol version: (%S+)"), text:match("Ciphersuite: (%S+)")
+  if not version then return nil end
+  return { version = version, cipher = cipher,
+    verified = text:match("Verification: (%S+)") or text:match("Verification error: ([^\n]+)") }
+end
+
+-- Wait until a server has written down all that was before now: what we say last comes last in its log.
+-- No QUIT: Exim takes 0.2 s to answer it.
+local function settle(self, server)
+  self.marks = self.marks + 1
+  local mark, from = "mark" .. self.marks .. "@nowhere.invalid", #self:log(server)
+  self:talk(server, { "EHLO localhost", "MAIL FROM:<>", "RCPT TO:<" .. mark .. ">" })
+  if not self:logged(server, mark:gsub("%.", "\\."), from) then
+    error(server .. " has not logged " .. mark, 3)
+  end
+end
+
+local ENDS = {
+  postfix = "disconnect from [^ ]*\\[%s\\]", exim = "Exim pid=[0-9]+ .* terminating",
+  opensmtpd = "smtp disconnected",
+}
+
+--- The sessions of a client with a mail server, once all of them have ended: see `spec.support.servers.sessions`.
+-- @tparam string host one of `servers.hosts`
+-- @tparam string source of `world:source()`; for another address the whole log is read
+-- @treturn {table,...} in the order of their beginning
+-- @raise when one of them does not end in 10 s
+function world:sessions(host, source)
+  local server = (servers.hosts[host] or error("no host '" .. host .. "'", 2)).server
+  settle(self, server)
+  local from = (self.starts[source] or {})[server] or 0
+  while true do
+    local log = self:log(server)
+    local list, open = sessions.read(server, log:sub(from + 1), host, source), nil
+    for _, session in ipairs(list) do open = open or (not session.over and session) end
+    if not open then return list end
+    if not self:logged(server, ENDS[server]:format((source:gsub("%.", "\\."))), #log) then
+      error("still open: " .. sessions.text(open), 2)
+    end
+  end
+end
+
+--- How many connections a mail server had from a client; asked when all have ended.
+function world:connections(host, source)
+  return #self:sessions(host, source)
 end
 
 --- End the servers and wait until they are gone. A process that ends without this is noticed.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Unpacks real mail and DNS servers into build/servers: `make servers`.
+# Unpacks real mail, DNS and proxy servers into build/servers: `make servers`.
 #
 # Debian packages are fetched with `apt-get download` and opened with `dpkg -x`. Nothing is
 # installed, no maintainer script runs, no user is made; it works as root and as anyone.
@@ -12,9 +12,10 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 
 SERVERS='postfix:postfix exim:exim4-daemon-light exim:exim4-base opensmtpd:opensmtpd
-  knot:knot unbound:unbound'
+  knot:knot unbound:unbound microsocks:microsocks openssl:openssl'
 PROGRAMS='postfix/usr/lib/postfix/sbin/master postfix/usr/sbin/smtp-sink exim/usr/sbin/exim4
-  opensmtpd/usr/sbin/smtpd knot/usr/sbin/knotd unbound/usr/sbin/unbound'
+  opensmtpd/usr/sbin/smtpd knot/usr/sbin/knotd unbound/usr/sbin/unbound
+  microsocks/usr/bin/microsocks openssl/usr/bin/openssl'
 DEPTH=5                                  # how far dependencies are followed for a library
 
 to=build/servers

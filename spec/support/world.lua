@@ -1,6 +1,7 @@
 --- A small mail world on loopback, for specs and for the demo: scripted name servers and mail
--- servers in a process of their own (spec/support/world/, always lua5.4 with lua-cqueues and
--- lua-socket). This side needs nothing but Lua 5.1: a pipe, a fifo and files.
+-- servers and SOCKS5 proxies in a process of their own (spec/support/world/, always lua5.4 with
+-- lua-cqueues and lua-socket; for TLS lua-sec and the openssl command as well). This side needs
+-- nothing but Lua 5.1: a pipe, a fifo and files.
 --
 --     local World = require "spec.support.world"
 --     local w = World.start {
@@ -38,35 +39,73 @@
 --
 -- hosts: a list; all listen on w.port, each on its own addresses in 127.0.0.0/8, or ::1.
 --   ip = "127.0.1.1" or a list; name
---   greeting, ehlo, helo, rset, noop, vrfy, quit, starttls, data, bdat, unknown   a reply; each has a sane
+--   greeting, ehlo, helo, rset, noop, quit, starttls, data, bdat, unknown   a reply; each has a sane
 --            default (ehlo offers PIPELINING, ENHANCEDSTATUSCODES and SMTPUTF8; rcpt says 550 5.1.1)
---   mail, rcpt    a reply, or a map of them: exact address ("" is the null sender), then "*@domain",
+--   mail, rcpt, vrfy   a reply, or a map of them: exact address ("" is the null sender), then "*@domain",
 --            then "*"; octets count, upper case is not lower case
 --   delay = 1     before each reply, the greeting too
 --   refuse = true     nothing listens              blackhole = true   connecting hangs: no answer at all
---   max_rcpt = n      in a transaction, then 452   max_mail = n       in a session, then 421 and close
 --   early = reply     said after the greeting, before any command
 --   tls_instead, http_instead = true       the first octets are another protocol's, then it closes
+--   Limits; the reply to what is over one is NAME_reply, and where that says 421 it closes as well:
+--   max_rcpt = n      in a connection, then 452    max_rcpt_transaction = n   since MAIL, then 452
+--   one_rcpt_null_sender = true  a second RCPT after MAIL FROM:<> gets 452
+--   max_mail = n      in a connection, then 421 and close    idle = seconds     without a command: so too
+--   max_connections = n   open at once, each further one gets 421 for a greeting
+--   max_refusals = n  MAIL and RCPT refused so often, then 421 to the next command but QUIT
+--   close_after_refusal = true   it hangs up behind a refusal of MAIL or RCPT
+--   tls      true, or a table: ehlo offers STARTTLS too (an `ehlo` of the script's own says so itself, and
+--            is said without that line inside TLS), and it is done, by
+--     cert = "good" (the default: signed by the CA in w.ca_file, for the names of all hosts), "self-signed",
+--            "expired", "wrong-name" (both by that CA), "big" (its `size` in octets, 10 MiB; the TLS
+--            library sends up to 16 MiB, and OpenSSL's clients take 100 KiB)
+--     versions = "TLSv1" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3"   that one only
+--     require = true     530 to all but EHLO, HELO, NOOP, QUIT and STARTTLS until then
+--     refuse = reply     to STARTTLS, which is offered
+--     inject = octets    in the clear in one segment with the 220 (CVE-2011-0411)
+--     <command>_after = reply   inside TLS, in place of the script's own: ehlo_after, mail_after, ...
+--     After the 220, once the client's hello is there, in place of the handshake: garbage = true or octets,
+--     then silence; alert = number, then it closes; close = true; reset = true; stall = "record" (half a
+--     record, then silence). stall = "handshake" reads and says nothing.
+--     renegotiate = true   TLS 1.2, and right after the handshake it asks for another; no `sni` is told
 -- A reply is a string, or a list of steps, or one step:
 --   "250 text"   with CRLF added; with "\n" in it a reply of several lines: "250-a\n250 b", "250 a\nb"
 --   { wait = 1.5 }   { silence = true }   { close = true }   { reset = true }   { raw = octets }
---   { torn = "250 ok\r\n", every = 0.001 } (an octet at a time)   { flood = n, with = "250-x\r\n" }
+--   { close = "bare" } (without TLS's close_notify)   { torn = "250 ok\r\n", every = 0.001 } (an octet at a time)
+--   { flood = n, with = "250-x\r\n" } (n octets; true: for ever; every = 0.1: that long between two `with`)
 -- or { sequence = { reply, reply, ... } }: the n-th time the n-th, the last one stays (greylisting).
 -- RFC 5321's order is kept: 503 for RCPT before MAIL, and so on.
 --
--- w.port, w.nameserver ("127.0.0.1:port", UDP and TCP), w.nameservers (list), w.pid
+-- proxies: a list of tables, SOCKS5 on 127.0.0.1. They connect to 127.0.0.0/8 and ::1, else reply 2.
+--   user, password    wanted (RFC 1929); else no authentication
+--   fail = "auth" | "general", "ruleset", "network", "unreachable", "refused", "expired", "command", "address" or
+--     a number (the code of the reply) | "silent", "garbage", "close", "reset" (at = "greeting", "auth" or "request")
+--   torn = true (an octet at a time)   together = true (its last reply in one segment with the host's greeting)
+--   bound = "ipv6" | "name" (the kind of address in the reply)   patience = 20   refuse = true (its port is closed)
+--
+-- A dead IPv6: only ::1 is there to listen on, so one host can have it, with refuse or blackhole (and its
+-- IPv4 as a host of its own, of the same name). Addresses nobody routes, as of 100::/64, need no host.
+--
+-- w.port, w.nameserver ("127.0.0.1:port", UDP and TCP), w.nameservers (list), w.proxies (list), w.pid
+-- w.ca_file          the CA of this world, as a PEM file (where a host has TLS)
 -- w:options(extra)   what rcpt.new wants to live in this world, and `extra` over it
 -- w:journal()        the list of events, oldest first: { t = seconds, kind =, ... }
 --     query   name, type, transport = "udp"|"tcp", peer, server = index
---     connect peer            close   by = "client"|"server"|"reset"
+--     connect peer            close   by = "client"|"server"|"reset", sent (octets, in the clear)
+--     tls     version, cipher, sni; or failed = what the script or the TLS library says
 --     line    text (bare = "true": it ended without CR; unanswered = "true": nobody answered it any more)
---     reply   text            early   text: the client spoke before its turn (no PIPELINING offered)
+--     reply   text            early   text: the client spoke before its turn (no PIPELINING offered, or
+--             after a command that ends a group)
+--     unoffered   text: STARTTLS, or a parameter of MAIL, RCPT or VRFY, that EHLO did not offer
 --     DATA, BDAT  text: must never happen           error  text: a fault of the world itself
---     those of SMTP carry host, ip, conn (a number of the world's, growing)
+--     those of SMTP carry host, ip, conn (a number of the world's, growing), and tls = "true" inside TLS
+--     proxy   proxy (index), peer, user; type = "ipv4"|"ipv6"|"name" (which must never be), target, code of
+--             the reply, via (the peer the host sees); or failed, stage
 -- w:wait(predicate, seconds[, step])  until predicate(journal); returns what it returned, or nil
 -- w:count(kind, pattern)  events of the kind whose text (or name, for queries) matches
 -- w:lines([conn or host])  the texts of `line` events, in order
 -- w:max_open([host name or ip]), w:open_now([...])  connections open at once, highest and now
+-- w:connections([host name or ip])  connections made so far
 -- w:update { zones =, hosts = }  zones replaced by name (false removes); hosts found by ip, or by name,
 --     get the new script whole
 -- w:stop()  ends the process and removes its files; raises if the world itself had an error
@@ -200,9 +239,15 @@ function World.start(script)
     error("the mail world did not start: " .. why, 2)
   end
   w.port, w.nameservers = tonumber(port), {}
-  for one in rest:gmatch "%d+" do
+  local servers, proxies = rest:match "^([^|]*)|?(.*)$"
+  w.proxies = {}
+  for one in servers:gmatch "%d+" do
     w.nameservers[#w.nameservers + 1] = "127.0.0.1:" .. one
   end
+  for one in proxies:gmatch "%d+" do
+    w.proxies[#w.proxies + 1] = "127.0.0.1:" .. one
+  end
+  w.ca_file = w.directory .. "/ca.pem"
   w.nameserver = w.nameservers[1]
   w.pid = tonumber(slurp(w.directory .. "/pid"))
   w.log = assert(io.open(w.directory .. "/journal", "rb"))
@@ -223,7 +268,9 @@ function World:options(extra)
   return options
 end
 
-local NUMBERS = { t = true, conn = true, server = true, torn = true, flood = true }
+local NUMBERS = {
+  t = true, conn = true, server = true, torn = true, flood = true, sent = true, proxy = true, code = true,
+}
 
 local function parse_event(line)
   local event = {}
@@ -312,6 +359,11 @@ end
 
 function World:open_now(host)
   return tonumber(self:ask("open " .. (host or "")):match "^%d+")
+end
+
+--- How many connections were made so far; to one host (its name or ip), or to all.
+function World:connections(host)
+  return tonumber(self:ask("open " .. (host or "")):match "%d+$")
 end
 
 --- Change the script while the world runs.

@@ -14,15 +14,7 @@ end
 local transcripts = files("spec/dialogues")
 local never, always = function() return false end, function() return true end
 
-local HELLO = "S: 220 mx\nC: EHLO probe.example\nS: 250 mx\n"
-
-local function idle(hello, options)
-  local t = dialogue.parse(hello or HELLO)
-  for k, v in pairs(options or {}) do t.options[k] = v end
-  local _, client = dialogue.replay(t, never)
-  assert.equal("question", (client:next()))
-  return client
-end
+local idle = dialogue.idle
 
 describe("wire/client", function()
   it("has transcripts to replay", function()
@@ -48,16 +40,20 @@ describe("wire/client", function()
         end
       end)
 
-      it("never says DATA, nor a parameter that was not offered, nor more than one line", function()
-        local log, client = dialogue.replay(t, never)
-        for _, line in ipairs(log) do
-          if line:match("^C: ") then
-            local said = line:sub(4)
+      it("never says DATA, nor what was not offered, nor anything after QUIT", function()
+        local _, _, breaths = dialogue.replay(t, never)
+        for i, breath in ipairs(breaths) do
+          if breath[2] then assert.is_true(breath.offers.PIPELINING, breath[2]) end
+          for n, said in ipairs(breath) do
             assert.is_nil(said:find("[%c\127]"))
             assert.is_truthy(said:match("^EHLO ") or said:match("^HELO ") or said:match("^MAIL FROM:<")
-              or said:match("^RCPT TO:<") or said == "RSET" or said == "QUIT")
-            if said:find(" SMTPUTF8", 1, true) then assert.is_true(client:offers().SMTPUTF8) end
-            if said:find(" BODY=", 1, true) then assert.is_true(client:offers()["8BITMIME"]) end
+              or said:match("^RCPT TO:<") or said:match("^VRFY [^ ]") or said == "STARTTLS"
+              or said == "RSET" or said == "QUIT")
+            if said:find(" SMTPUTF8", 1, true) then assert.is_true(breath.offers.SMTPUTF8) end
+            if said:find(" BODY=", 1, true) then assert.is_true(breath.offers["8BITMIME"]) end
+            if said:find("^VRFY") then assert.is_true(breath.offers.VRFY) end
+            if said == "STARTTLS" then assert.is_true(breath.offers.STARTTLS) end
+            assert.is_true(said ~= "QUIT" or (i == #breaths and n == #breath))
           end
         end
       end)
@@ -67,11 +63,12 @@ describe("wire/client", function()
   describe("the table", function()
     local rows, known = core.dialogue(), {}
     for _, row in ipairs(rows) do known[row.state] = row end
+    local deaf = { secure = true, quit = true, done = true }
 
     it("fills every cell of a state that hears", function()
       for _, row in ipairs(rows) do
         for class, cell in pairs(row.on) do
-          if row.state ~= "quit" and row.state ~= "done" then
+          if not deaf[row.state] and (class ~= "full" or row.state == "more") then
             assert.is_truthy(known[cell.to], row.state .. " on " .. class)
             assert.is_true(cell.why ~= "", row.state .. " on " .. class)
           else
@@ -90,7 +87,9 @@ describe("wire/client", function()
 
     it("reaches every state from the start, by replies or by the carrier", function()
       local seen, todo = { greeting = true, knock = true }, { "greeting", "knock" }
-      local carrier = { idle = { "rset", "mail", "quit" } }
+      -- what the carrier asks for, and what an offer of STARTTLS or a pipelined RCPT makes of a step
+      local carrier = { idle = { "rset", "mail", "more", "vrfy", "quit" }, secure = { "ehlo" },
+        ehlo = { "starttls" }, mail = { "spoilt" } }
       while #todo > 0 do
         local row = known[table.remove(todo)]
         local to = { "done" }
@@ -108,7 +107,7 @@ describe("wire/client", function()
 
     it("ends on 421 wherever a reply is awaited", function()
       for _, row in ipairs(rows) do
-        if row.state ~= "quit" and row.state ~= "done" then
+        if not deaf[row.state] then
           assert.equal("done", row.on["421"].to, row.state)
         end
       end
@@ -208,28 +207,37 @@ describe("wire/client", function()
     end)
   end)
 
-  describe("offers", function()
-    it("reads each keyword whatever its case and parameters, and not the greeting line", function()
-      local client = idle("S: 220 mx\nC: EHLO probe.example\nS: 250-CHUNKING hello\nS: 250-pipelining\n"
-        .. "S: 250-SIZE 100\nS: 250-8bitmime\nS: 250-SmtpUtf8\nS: 250-STARTTLS\nS: 250-AUTH=LOGIN PLAIN\n"
-        .. "S: 250-ENHANCEDSTATUSCODES\nS: 250-VRFY\nS: 250-REQUIRETLS\nS: 250-XSTARTTLS\n"
-        .. "S: 250 LIMITS RCPTMAX=1\n")
-      assert.same({ PIPELINING = true, SIZE = true, ["8BITMIME"] = true, SMTPUTF8 = true,
-        STARTTLS = true, AUTH = true, ENHANCEDSTATUSCODES = true, VRFY = true, REQUIRETLS = true,
-        LIMITS = true }, client:offers())
+  describe("secured", function()
+    it("is an answer to a handshake that is wanted, and to nothing else", function()
+      local client = idle(nil, { tls = "may" })
+      assert.equal("again", select(3, client:secured()))
+      client:lost("eof")
+      assert.equal("closed", select(3, client:secured()))
     end)
 
-    it("sees one that stands after more text than a reply keeps", function()
-      local lines = {}
-      for i = 1, 60 do lines[i] = ("S: 250-X%02d %s\n"):format(i, ("x"):rep(60)) end
-      local client = idle("S: 220 mx\nC: EHLO probe.example\n" .. table.concat(lines) .. "S: 250 SMTPUTF8\n")
-      assert.is_true(client:offers().SMTPUTF8)
+    it("cannot be had where it is not offered: the END, with QUIT, and no error of the feed", function()
+      local client = core.client { helo = "a.example", tls = "require" }
+      client:feed "220 mx\r\n"
+      client:wrote(#select(2, client:next()))
+      assert.same({ 8, "end" }, { client:feed "250 mx\r\n" })
+      assert.equal("tls", client:err())
+      assert.equal("ehlo", client:reply().stage)
+      assert.equal("QUIT\r\n", select(2, client:next()))
     end)
 
-    it("is empty after HELO, whatever the refusal of EHLO listed", function()
-      local client = idle("S: 220 mx\nC: EHLO probe.example\nS: 502-no\nS: 502 PIPELINING\n"
-        .. "C: HELO probe.example\nS: 250 mx\n")
-      assert.same({}, client:offers())
+    it("waits for the handshake as long as for a reply", function()
+      local client = core.client { helo = "a.example", tls = "may", greeting = 7, reply = 3 }
+      client:feed "220 mx\r\n"
+      client:wrote(#select(2, client:next()))
+      client:feed "250-mx\r\n250 STARTTLS\r\n"
+      client:wrote(#select(2, client:next()))
+      client:feed "220 go\r\n"
+      assert.same({ "tls", nil, 3 }, { client:next() })
+    end)
+
+    it("raises for a mode there is not", function()
+      assert.has_error(function() core.client { helo = "a", tls = "always" } end)
+      assert.has_error(function() core.client { helo = "a", tls = true } end)
     end)
   end)
 

@@ -1,7 +1,7 @@
 local core = require "rcpt.core"
 local vectors = require "spec.support.vectors"
 
-local BEFORE = { "greeting", "ehlo", "helo", "mail" }
+local BEFORE = { "greeting", "ehlo", "helo", "starttls", "mail" }
 
 local function question(text)
   local stage, code, enhanced, rest = text:match("^(%l+) (%d+) (%S+) ?(.*)$")

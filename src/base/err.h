@@ -26,6 +26,7 @@
     X(PROXY,      "proxy",       "the proxy will not connect us")           \
     X(AGAIN,      "again",       "not now; ask again when ready")           \
     X(SMTPUTF8,   "smtputf8_unsupported", "the peer does not offer SMTPUTF8") \
+    X(NOTOFFERED, "not_offered", "the peer does not offer it")              \
     X(SYSTEM,     "system",      "the operating system refused")
 
 typedef enum {

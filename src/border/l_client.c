@@ -4,7 +4,7 @@
  * client lives in the userdata: there is nothing to free. */
 /* SPDX-License-Identifier: MIT */
 #include "border/border.h"
-#include "wire/client.h"
+#include "wire/dialogue.h"
 
 #define CLIENT "rcpt.client"
 
@@ -20,7 +20,19 @@ static rcpt_want_kind wants(const struct rcpt_client *c)
     return want.kind;
 }
 
-/* core.client{helo=, sender=, greeting_only=, greeting=, reply=}: client, or nil, message, code */
+static rcpt_tls_mode check_tls(lua_State *L, const char *name)
+{
+    static const char *const modes[] = {
+        [RCPT_TLS_OFF] = "off", [RCPT_TLS_MAY] = "may", [RCPT_TLS_REQUIRE] = "require",
+    };
+    for (unsigned i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (strcmp(modes[i], name) == 0)
+            return (rcpt_tls_mode)i;
+    luaL_error(L, "tls is off, may or require");
+    return RCPT_TLS_OFF;
+}
+
+/* core.client{helo=, sender=, greeting_only=, tls=, greeting=, reply=}: client; nil, message, code */
 static int client_open(lua_State *L)
 {
     struct rcpt_client_config cfg;
@@ -29,6 +41,7 @@ static int client_open(lua_State *L)
     cfg.helo = rcptL_optfield_string(L, 1, "helo", "", &helo_len);
     cfg.sender = rcptL_optfield_string(L, 1, "sender", "", &sender_len);
     cfg.greeting_only = rcptL_optfield_boolean(L, 1, "greeting_only", false);
+    cfg.tls = check_tls(L, rcptL_optfield_string(L, 1, "tls", "off", NULL));
     cfg.greeting_ms = (uint32_t)(rcptL_optfield_number(L, 1, "greeting", 20, 0, 86400) * 1000);
     cfg.reply_ms = (uint32_t)(rcptL_optfield_number(L, 1, "reply", 20, 0, 86400) * 1000);
     if (strlen(cfg.helo) != helo_len || strlen(cfg.sender) != sender_len)
@@ -59,12 +72,12 @@ static int client_feed(lua_State *L)
     return 2;
 }
 
-/* client:next(): "read", nil, patience | "write", data | "question" | "done" */
+/* client:next(): "read" | "tls", nil, patience; "write", data; "question"; "done" */
 static int client_next(lua_State *L)
 {
     static const char *const kinds[] = {
         [RCPT_WANT_READ] = "read", [RCPT_WANT_WRITE] = "write",
-        [RCPT_WANT_QUESTION] = "question", [RCPT_WANT_DONE] = "done",
+        [RCPT_WANT_TLS] = "tls", [RCPT_WANT_QUESTION] = "question", [RCPT_WANT_DONE] = "done",
     };
     struct rcpt_want want;
     rcpt_client_next(check_client(L), &want);
@@ -73,7 +86,7 @@ static int client_next(lua_State *L)
         lua_pushlstring(L, want.data, want.len);
         return 2;
     }
-    if (want.kind != RCPT_WANT_READ)
+    if (want.kind != RCPT_WANT_READ && want.kind != RCPT_WANT_TLS)
         return 1;
     lua_pushnil(L);
     lua_pushnumber(L, want.patience_ms / 1000.0);
@@ -92,18 +105,41 @@ static int client_wrote(lua_State *L)
     return 0;
 }
 
-/* client:ask(recipient[, smtputf8]): true; or nil, message, code ("again": not its turn) */
-static int client_ask(lua_State *L)
+static int put_question(lua_State *L, rcpt_ask_kind ask)
 {
     struct rcpt_client *c = check_client(L);
     size_t len;
-    const char *recipient = luaL_checklstring(L, 2, &len);
+    const char *address = luaL_checklstring(L, 2, &len);
     rcpt_want_kind kind = wants(c);
     if (kind != RCPT_WANT_QUESTION)
         return rcptL_fail(L, kind == RCPT_WANT_DONE ? RCPT_CLOSED : RCPT_AGAIN);
-    rcpt_err e = rcpt_client_ask(c, recipient, len, lua_toboolean(L, 3));
+    rcpt_err e = rcpt_client_ask(c, ask, address, len, lua_toboolean(L, 3));
     if (e != RCPT_OK)
         return rcptL_fail(L, e);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+/* client:ask(recipient[, smtputf8]): true; or nil, message, code ("again": not its turn) */
+static int client_ask(lua_State *L)
+{
+    return put_question(L, RCPT_ASK_RCPT);
+}
+
+/* client:vrfy(address[, smtputf8]): likewise; "not_offered" */
+static int client_vrfy(lua_State *L)
+{
+    return put_question(L, RCPT_ASK_VRFY);
+}
+
+/* client:secured(): true; or nil, message, code where no handshake was wanted */
+static int client_secured(lua_State *L)
+{
+    struct rcpt_client *c = check_client(L);
+    rcpt_want_kind kind = wants(c);
+    if (kind != RCPT_WANT_TLS)
+        return rcptL_fail(L, kind == RCPT_WANT_DONE ? RCPT_CLOSED : RCPT_AGAIN);
+    rcpt_client_secured(c);
     lua_pushboolean(L, true);
     return 1;
 }
@@ -195,32 +231,40 @@ static int client_tostring(lua_State *L)
     return 1;
 }
 
-/* core.dialogue(): client.c as a list of {state=, says=, stage=, on={["2yz"]={to=,heard=,why=}}} */
+static void set_string(lua_State *L, const char *field, const char *value)
+{
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, field);
+}
+
+static void push_step(lua_State *L, const struct rcpt_step *s)
+{
+    lua_createtable(L, 0, 3);
+    set_string(L, "to", s->to == RCPT_STATE_NONE ? "" : rcpt_dialogue_of(s->to)->name);
+    set_string(L, "heard", rcpt_heard_name(s->heard));
+    set_string(L, "why", s->why != NULL ? s->why : "");
+}
+
+/* core.dialogue(): dialogue.c as a list of {state=, says=, stage=, ahead=, on=}, where `on` has
+ * {to=, heard=, why=} for each class of replies, "2yz" and so on */
 static int dialogue(lua_State *L)
 {
-    struct rcpt_client_row row;
     lua_newtable(L);
-    for (unsigned i = 0; rcpt_client_row(i, &row); i++) {
-        lua_createtable(L, 0, 4);
-        lua_pushstring(L, row.state);
-        lua_setfield(L, -2, "state");
-        lua_pushstring(L, row.says);
-        lua_setfield(L, -2, "says");
-        lua_pushstring(L, row.stage);
-        lua_setfield(L, -2, "stage");
-        lua_newtable(L);
+    for (int i = RCPT_STATE_NONE + 1; i < RCPT_STATE_COUNT; i++) {
+        const struct rcpt_dialogue *row = rcpt_dialogue_of((rcpt_state)i);
+        lua_createtable(L, 0, 5);
+        set_string(L, "state", row->name);
+        set_string(L, "says", row->says);
+        set_string(L, "stage", row->stage == RCPT_STAGE_SYNTAX ? "" : rcpt_stage_name(row->stage));
+        set_string(L, "ahead",
+                   row->ahead == RCPT_STATE_NONE ? "" : rcpt_dialogue_of(row->ahead)->name);
+        lua_createtable(L, 0, RCPT_CLASS_COUNT);
         for (unsigned k = 0; k < RCPT_CLASS_COUNT; k++) {
-            lua_createtable(L, 0, 3);
-            lua_pushstring(L, row.on[k].to);
-            lua_setfield(L, -2, "to");
-            lua_pushstring(L, row.on[k].heard);
-            lua_setfield(L, -2, "heard");
-            lua_pushstring(L, row.on[k].why);
-            lua_setfield(L, -2, "why");
-            lua_setfield(L, -2, rcpt_client_class_name(k));
+            push_step(L, &row->on[k]);
+            lua_setfield(L, -2, rcpt_class_name((rcpt_class)k));
         }
         lua_setfield(L, -2, "on");
-        lua_rawseti(L, -2, (int)i + 1);
+        lua_rawseti(L, -2, i);
     }
     return 1;
 }
@@ -229,7 +273,8 @@ void rcptL_open_client(lua_State *L)
 {
     static const luaL_Reg methods[] = {
         { "feed", client_feed },   { "next", client_next },   { "wrote", client_wrote },
-        { "ask", client_ask },     { "quit", client_quit },   { "lost", client_lost },
+        { "ask", client_ask },     { "vrfy", client_vrfy },   { "secured", client_secured },
+        { "quit", client_quit },   { "lost", client_lost },
         { "reply", client_reply }, { "stage", client_stage }, { "err", client_err },
         { "offers", client_offers }, { NULL, NULL },
     };

@@ -40,8 +40,12 @@ int rcptL_push_reply(lua_State *L, struct rcpt_job *j)
     return 3;
 }
 
+/* The collector sees a handle of some bytes: tell it of what hangs on that. */
+#define SESSION_KIB 8
+
 void rcptL_push_session(lua_State *L, int idx, struct rcpt_job *j)
 {
+    (void)lua_gc(L, LUA_GCSTEP, SESSION_KIB);
     struct l_session *self = rcptL_newud(L, sizeof *self);
     self->core = NULL;
     luaL_setmetatable(L, RCPT_L_SESSION);
@@ -94,16 +98,63 @@ static void check_to(lua_State *L, struct rcpt_session_config *cfg)
     lua_pop(L, 1);
 }
 
+static rcpt_tls_mode optfield_tls(lua_State *L)
+{
+    static const struct { const char *name; rcpt_tls_mode mode; } modes[] = {
+        { "off", RCPT_TLS_OFF }, { "may", RCPT_TLS_MAY }, { "require", RCPT_TLS_REQUIRE },
+    };
+    const char *name = rcptL_optfield_string(L, 2, "tls", "off", NULL);
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (strcmp(modes[i].name, name) == 0)
+            return modes[i].mode;
+    luaL_error(L, "option 'tls': \"off\", \"may\" or \"require\" expected, got \"%s\"", name);
+    return RCPT_TLS_OFF;
+}
+
+/* proxy = { ip=, port=1080, user=, password= }; its table stays on the stack, so its words stay
+ * alive. */
+static void check_proxy(lua_State *L, struct rcpt_proxy_config *p)
+{
+    size_t len;
+    lua_getfield(L, 2, "proxy");
+    if (lua_isnil(L, -1))
+        return;
+    if (!lua_istable(L, -1))
+        luaL_error(L, "option 'proxy': a table expected, got %s", luaL_typename(L, -1));
+    int at = lua_gettop(L);
+    lua_Number port = rcptL_optfield_number(L, at, "port", 1080, 1, 65535);
+    const char *ip = rcptL_optfield_string(L, at, "ip", "", &len);
+    if (port != (lua_Number)(uint16_t)port)
+        luaL_error(L, "option 'port': a whole number expected");
+    if (strlen(ip) != len || rcpt_ip_read(&p->at, ip, (uint16_t)port) != RCPT_OK)
+        luaL_error(L, "option 'proxy': an IP address expected as its 'ip'");
+    p->user.p = rcptL_optfield_string(L, at, "user", NULL, &p->user.n);
+    p->password.p = rcptL_optfield_string(L, at, "password", NULL, &p->password.n);
+}
+
+/* A text without a NUL in it, or NULL with *is_whole false. */
+static const char *optfield_text(lua_State *L, const char *field, const char *def, bool *is_whole)
+{
+    size_t len;
+    const char *text = rcptL_optfield_string(L, 2, field, def, &len);
+    if (text != NULL && strlen(text) != len)
+        *is_whole = false;
+    return text;
+}
+
 int rcptL_session_open(lua_State *L)
 {
     struct rcpt_session_config cfg = { .n = 0 };
-    size_t helo_len, sender_len;
+    bool is_whole = true;
     rcpt_engine *e = rcptL_check_engine(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     check_to(L, &cfg);
-    cfg.helo = rcptL_optfield_string(L, 2, "helo", "", &helo_len);
-    cfg.sender = rcptL_optfield_string(L, 2, "sender", "", &sender_len);
+    cfg.helo = optfield_text(L, "helo", "", &is_whole);
+    cfg.sender = optfield_text(L, "sender", "", &is_whole);
+    cfg.name = optfield_text(L, "name", NULL, &is_whole);
+    cfg.ca_file = optfield_text(L, "ca_file", NULL, &is_whole);
+    cfg.tls = optfield_tls(L);
     cfg.source4 = optfield_ip(L, "source4", false);
     cfg.source6 = optfield_ip(L, "source6", true);
     cfg.greeting_only = rcptL_optfield_boolean(L, 2, "greeting_only", false);
@@ -112,12 +163,14 @@ int rcptL_session_open(lua_State *L)
     cfg.greeting_ms = optfield_ms(L, "greeting", 20);
     cfg.reply_ms = optfield_ms(L, "reply", 20);
     cfg.second_ms = optfield_ms(L, "second", 2);
+    cfg.idle_ms = optfield_ms(L, "idle", 30);
     lua_getfield(L, 2, "deadline");
     uint64_t deadline_ms = rcptL_opt_ms(L, 3);
     lua_settop(L, 2);
+    check_proxy(L, &cfg.proxy);
     if (e == NULL)
         return rcptL_fail(L, RCPT_CLOSED);
-    if (strlen(cfg.helo) != helo_len || strlen(cfg.sender) != sender_len)
+    if (!is_whole)
         return rcptL_fail(L, RCPT_BADARG);
     struct l_job *job = rcptL_new_job(L);
     rcpt_err err = rcpt_session_open(&job->core, e, &cfg, rcptL_until(e, deadline_ms));
@@ -133,6 +186,23 @@ static int session_ready(lua_State *L)
     return 1;
 }
 
+static void set_text(lua_State *L, const char *field, const char *text)
+{
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, field);
+}
+
+static void push_tls(lua_State *L, const struct rcpt_secured *tls)
+{
+    lua_createtable(L, 0, 4);
+    set_text(L, "version", tls->version);
+    set_text(L, "cipher", tls->cipher);
+    lua_pushboolean(L, tls->is_verified);
+    lua_setfield(L, -2, "verified");
+    if (!tls->is_verified)
+        set_text(L, "why", tls->why);
+}
+
 static int session_evidence(lua_State *L)
 {
     struct l_session *self = check_session(L);
@@ -140,20 +210,24 @@ static int session_evidence(lua_State *L)
     if (self->core == NULL)
         return rcptL_fail(L, RCPT_CLOSED);
     rcpt_session_evidence(self->core, &ev);
-    lua_createtable(L, 0, 8);
-    if (ev.err != RCPT_OK) {
-        lua_pushstring(L, rcpt_err_name(ev.err));
-        lua_setfield(L, -2, "err");
-    }
-    lua_pushstring(L, rcpt_stage_name(ev.stage));
-    lua_setfield(L, -2, "stage");
-    lua_pushstring(L, ev.ip);
-    lua_setfield(L, -2, "ip");
+    lua_createtable(L, 0, 12);
+    if (ev.err != RCPT_OK)
+        set_text(L, "err", rcpt_err_name(ev.err));
+    if (ev.why != NULL)
+        set_text(L, ev.err == RCPT_TLS ? "tls_why" : "proxy_why", ev.why);
+    set_text(L, "stage", rcpt_stage_name(ev.stage));
+    set_text(L, "ip", ev.ip);
     lua_pushinteger(L, ev.port);
     lua_setfield(L, -2, "port");
-    if (ev.source[0] != '\0') {
-        lua_pushstring(L, ev.source);
-        lua_setfield(L, -2, "source");
+    if (ev.source[0] != '\0')
+        set_text(L, "source", ev.source);
+    if (ev.tls != NULL) {
+        push_tls(L, ev.tls);
+        lua_setfield(L, -2, "tls");
+    }
+    if (ev.is_proxied) {
+        lua_pushboolean(L, true);
+        lua_setfield(L, -2, "proxied");
     }
     lua_createtable(L, (int)ev.n, 0);
     for (unsigned i = 0; i < ev.n; i++) {
@@ -168,7 +242,7 @@ static int session_evidence(lua_State *L)
     return 1;
 }
 
-static int session_rcpt(lua_State *L)
+static int ask(lua_State *L, rcpt_ask_kind kind)
 {
     struct l_session *self = check_session(L);
     size_t len;
@@ -179,8 +253,19 @@ static int session_rcpt(lua_State *L)
     if (e == NULL)
         return rcptL_fail(L, RCPT_CLOSED);
     struct l_job *job = rcptL_new_job(L);
-    rcpt_err err = rcpt_session_ask(&job->core, self->core, recipient, len, rcptL_until(e, ms));
+    rcpt_err err = rcpt_session_ask(&job->core, self->core, kind, recipient, len,
+                                    rcptL_until(e, ms));
     return err == RCPT_OK ? rcptL_enter_job(L, 1) : rcptL_fail(L, err);
+}
+
+static int session_rcpt(lua_State *L)
+{
+    return ask(L, RCPT_ASK_RCPT);
+}
+
+static int session_vrfy(lua_State *L)
+{
+    return ask(L, RCPT_ASK_VRFY);
 }
 
 static int session_quit(lua_State *L)
@@ -218,7 +303,7 @@ static int session_tostring(lua_State *L)
 
 static const luaL_Reg methods[] = {
     { "ready", session_ready }, { "evidence", session_evidence }, { "rcpt", session_rcpt },
-    { "quit", session_quit },   { NULL, NULL },
+    { "vrfy", session_vrfy },   { "quit", session_quit },         { NULL, NULL },
 };
 
 void rcptL_open_session(lua_State *L)

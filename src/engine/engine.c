@@ -1,7 +1,7 @@
 /* engine/engine.c -- see engine.h: the poller, the alarms, and the jobs' two lists.
  *
  * It knows no protocol and makes no socket. What bounds a step: the poller's batches
- * (1,024 callbacks) and ALARMS_A_STEP; what is left keeps the descriptor readable.
+ * (1,024 callbacks), ALARMS_A_STEP and SHAKES_A_STEP; what is left keeps the descriptor readable.
  *
  * Sockets come before alarms: an answer that is already here beats its own time-out.
  * While the poller comes back full there may be more such answers, so the alarms wait,
@@ -9,12 +9,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/engine.h"
 
+#include "engine/trust.h"
 #include "io/clock.h"
 #include "io/process.h"
 
 #define ALARMS_A_STEP 1024
 #define POLLER_IS_BUSY 1000       /* callbacks in one run: near its bound, so more are waiting */
 #define PUT_OFF_MAX 8
+#define SHAKES_A_STEP 16          /* TLS handshakes: some ten milliseconds of the host's loop */
 
 struct rcpt_engine {
     struct rcpt_mem   mem;
@@ -22,10 +24,12 @@ struct rcpt_engine {
     struct rcpt_heap  alarms;
     struct rcpt_node  running, ended;      /* of struct rcpt_job */
     struct rcpt_node  tenants;
+    struct rcpt_node  trusts;              /* struct rcpt_trust, its own */
     size_t            pending;
     long              pid;                 /* whose it is */
     uint64_t          now_ms;              /* while stepping */
     unsigned          put_off;             /* steps in a row that left the alarms alone */
+    unsigned          shaken;              /* handshakes of this step */
     bool              is_stepping, is_closing, is_inherited;
 };
 
@@ -101,6 +105,7 @@ rcpt_err rcpt_engine_open(rcpt_engine **out, const struct rcpt_mem *mem)
     rcpt_list_init(&e->running);
     rcpt_list_init(&e->ended);
     rcpt_list_init(&e->tenants);
+    rcpt_list_init(&e->trusts);
     rcpt_err err = rcpt_poller_open(&e->poller, &e->mem);
     if (err != RCPT_OK) {
         rcpt_mem_free(mem, e, sizeof *e);
@@ -125,6 +130,7 @@ void rcpt_engine_close(rcpt_engine *e)
         finish(j, RCPT_CLOSED);
     for (struct rcpt_job *j; (j = first_job(&e->ended)) != NULL;)
         rcpt_engine_take(e, j);
+    rcpt_trust_done(&e->trusts, &e->mem);
     rcpt_heap_done(&e->alarms);
     rcpt_poller_close(e->poller, inherited);
     struct rcpt_mem mem = e->mem;
@@ -141,6 +147,7 @@ rcpt_err rcpt_engine_step(rcpt_engine *e)
     if (is_foreign(e))
         return RCPT_CLOSED;
     e->is_stepping = true;
+    e->shaken = 0;
     e->now_ms = rcpt_clock_ms();
     if (rcpt_poller_run(e->poller) < POLLER_IS_BUSY || e->put_off == PUT_OFF_MAX) {
         e->put_off = 0;
@@ -253,6 +260,16 @@ rcpt_err rcpt_engine_alarm(rcpt_engine *e, struct rcpt_alarm *a, uint64_t due_ms
 void rcpt_engine_unalarm(rcpt_engine *e, struct rcpt_alarm *a)
 {
     rcpt_heap_unset(&e->alarms, &a->timer);
+}
+
+bool rcpt_engine_may_shake(rcpt_engine *e)
+{
+    return !e->is_stepping || e->shaken++ < SHAKES_A_STEP;
+}
+
+rcpt_err rcpt_engine_trust(rcpt_engine *e, const char *ca_file, struct rcpt_trust **t)
+{
+    return rcpt_trust_find(t, &e->trusts, &e->mem, ca_file);
 }
 
 void rcpt_engine_settle(rcpt_engine *e, struct rcpt_tenant *t)

@@ -95,6 +95,15 @@ uint64_t rcpt_engine_now(rcpt_engine *e);
 rcpt_err rcpt_engine_alarm(rcpt_engine *e, struct rcpt_alarm *a, uint64_t due_ms);
 void     rcpt_engine_unalarm(rcpt_engine *e, struct rcpt_alarm *a);
 
+/* May a TLS handshake be started or gone on with now? Each costs its part of a millisecond, so a
+ * step has a share of them, and this takes one of it. False: come back in the next step (with
+ * the socket still ready, the descriptor stays readable). */
+bool     rcpt_engine_may_shake(rcpt_engine *e);
+/* What is trusted where certificates are verified: see rcpt_trust_find(). Lives as long as the
+ * engine. */
+struct rcpt_trust;
+rcpt_err rcpt_engine_trust(rcpt_engine *e, const char *ca_file, struct rcpt_trust **t);
+
 /* Something that lives with the engine and must go when it closes (a resolver,
  * a session): evict() is called by rcpt_engine_close(), the tenant being off the list by then.
  * `inherited`: in a forked child; close descriptors, say nothing to any peer. */

@@ -44,12 +44,15 @@ void rcpt_record_done(struct rcpt_record *r)
 
 rcpt_err rcpt_record_reply(struct rcpt_record *r, const struct rcpt_reply *reply)
 {
+    if (r->is_mute)
+        return RCPT_OK;
     struct rcpt_said *s = rcpt_said_copy(r->mem, reply);
     if (s == NULL)
         return RCPT_NOMEM;
     if (r->n == RCPT_SAID_MAX) {
-        rcpt_said_free(r->mem, r->said[0]);
-        memmove(&r->said[0], &r->said[1], sizeof r->said[0] * --r->n);
+        unsigned oldest = r->marked < RCPT_SAID_MAX ? r->marked : RCPT_SAID_MAX - 1;
+        rcpt_said_free(r->mem, r->said[oldest]);
+        memmove(&r->said[oldest], &r->said[oldest + 1], sizeof r->said[0] * (--r->n - oldest));
     }
     r->said[r->n++] = s;
     return RCPT_OK;
@@ -70,7 +73,7 @@ static void add(struct rcpt_record *r, const char *p, size_t n)
 
 void rcpt_record_bytes(struct rcpt_record *r, char speaker, const char *p, size_t n)
 {
-    if (!r->has_transcript)
+    if (!r->has_transcript || r->is_mute)
         return;
     if (r->speaker != 0 && r->speaker != speaker) {       /* a line left unfinished */
         add(r, "\n", 1);
@@ -95,4 +98,21 @@ void rcpt_record_bytes(struct rcpt_record *r, char speaker, const char *p, size_
         p += len;
         n -= len;
     }
+}
+
+void rcpt_record_mark(struct rcpt_record *r)
+{
+    r->marked = r->n;
+    r->marked_len = r->transcript.len;
+    r->was_cut = r->is_cut;
+}
+
+void rcpt_record_turn(struct rcpt_record *r, bool is_mute)
+{
+    while (r->n > r->marked)
+        rcpt_said_free(r->mem, r->said[--r->n]);
+    r->transcript.len = r->marked_len;
+    r->is_cut = r->was_cut;
+    r->speaker = 0;                                       /* a mark is at the end of a line */
+    r->is_mute = is_mute;
 }

@@ -1,7 +1,9 @@
-/* engine/record.h -- what is kept of one dialogue: the newest replies, and a transcript on request.
+/* engine/record.h -- what is kept of one dialogue: its replies, and a transcript on request.
  *
- * Bounded by RCPT_SAID_MAX replies and RCPT_TRANSCRIPT_MAX bytes. A transcript that has to be
- * cut ends with a line that says so, and loses its tail, not its head. */
+ * Of a session that is asked again and again: the opening, and the latest question, so that what
+ * was said of one address never shows up with another. Bounded by RCPT_SAID_MAX replies (the
+ * newest are kept) and RCPT_TRANSCRIPT_MAX bytes: a transcript that has to be cut ends with a
+ * line that says so, and loses its tail, not its head. */
 /* SPDX-License-Identifier: MIT */
 #ifndef RCPT_ENGINE_RECORD_H
 #define RCPT_ENGINE_RECORD_H
@@ -9,7 +11,9 @@
 #include "base/buf.h"
 #include "wire/reply.h"
 
-#define RCPT_SAID_MAX 8               /* replies kept of one session, the newest */
+/* An opening has six replies at most (greeting, EHLO, HELO, STARTTLS, EHLO, HELO), and so has a
+ * question that is put twice. */
+#define RCPT_SAID_MAX 12
 
 /* A reply as it is kept: a struct rcpt_reply without its unused room. */
 struct rcpt_said {
@@ -31,6 +35,10 @@ struct rcpt_record {
     struct rcpt_said *said[RCPT_SAID_MAX];     /* the record's own, in order */
     struct rcpt_buf transcript;       /* "C: ...\n", "S: ...\n" */
     bool     has_transcript, is_cut;
+    bool     is_mute;                 /* nothing is kept until the next question */
+    bool     was_cut;                 /* at the mark */
+    unsigned marked;                  /* replies of the opening */
+    size_t   marked_len;              /* bytes of its transcript */
     char     speaker;                 /* of the line being written; 0: between lines */
 };
 
@@ -40,5 +48,11 @@ void rcpt_record_done(struct rcpt_record *r);
 rcpt_err rcpt_record_reply(struct rcpt_record *r, const struct rcpt_reply *reply);
 /* Bytes as they crossed the wire, in any cut; `speaker` is 'C' or 'S'. Cut short without memory. */
 void rcpt_record_bytes(struct rcpt_record *r, char speaker, const char *p, size_t n);
+
+/* The opening is over: what is kept now stays. */
+void rcpt_record_mark(struct rcpt_record *r);
+/* A question begins: what was kept since the mark goes. `is_mute`: it is nobody's any more, so
+ * nothing is kept of it; until the next call. */
+void rcpt_record_turn(struct rcpt_record *r, bool is_mute);
 
 #endif

@@ -10,10 +10,10 @@
 #include <assert.h>
 #include <string.h>
 
+#include "engine/ask.h"
 #include "engine/dial.h"
 #include "engine/talk.h"
 
-struct ask;
 struct rcpt_session {
     struct rcpt_mem    mem;
     rcpt_engine       *engine;             /* NULL once over */
@@ -22,26 +22,19 @@ struct rcpt_session {
     rcpt_err           err;                /* see struct rcpt_evidence */
     struct rcpt_job   *opener;             /* until opened */
     struct rcpt_alarm  deadline;           /* of the opening */
-    struct ask        *asking;             /* whose question is under way; NULL: nobody's, or none */
-    struct rcpt_node   queue;              /* struct ask, not yet put */
+    struct rcpt_ask   *asking;             /* whose question is under way; NULL: nobody's, or none */
+    struct rcpt_node   queue;              /* struct rcpt_ask, not yet put */
     struct rcpt_ip     source;
+    struct rcpt_via   *via;                /* its own; NULL: no proxy */
     struct rcpt_dial   dial;
     struct rcpt_talk   talk;
+    char               name[RCPT_DOMAIN_MAX + 2];   /* of the host; a dot at the end may be there */
 };
+
 
 struct open_job {
     struct rcpt_job job;                   /* first: see struct rcpt_job */
     rcpt_session   *s;                     /* referenced; NULL once taken */
-};
-
-struct ask {
-    struct rcpt_job   job;                 /* first: see struct rcpt_job */
-    rcpt_session     *s;                   /* referenced until the job ends, then NULL */
-    struct rcpt_node  node;                /* in the session's queue */
-    struct rcpt_said *reply;               /* the job's own */
-    rcpt_err          why;
-    size_t            len;
-    char              recipient[];
 };
 
 /* ---- ends ---- */
@@ -54,11 +47,12 @@ static void unref(rcpt_session *s)
     rcpt_session_quit(s);
     rcpt_talk_done(&s->talk);
     struct rcpt_mem mem = s->mem;
+    rcpt_via_close(s->via, &mem);
     rcpt_mem_free(&mem, s, sizeof *s);
 }
 
 /* The question leaves the session. */
-static void detach(struct ask *a)
+static void detach(struct rcpt_ask *a)
 {
     rcpt_session *s = a->s;
     if (s->asking == a)
@@ -68,7 +62,7 @@ static void detach(struct ask *a)
     unref(s);
 }
 
-static void end_ask(struct ask *a, rcpt_err err, rcpt_err why)
+static void end_ask(struct rcpt_ask *a, rcpt_err err, rcpt_err why)
 {
     a->why = why;
     rcpt_job_end(&a->job, err);
@@ -90,13 +84,14 @@ static void end(rcpt_session *s, rcpt_err err, rcpt_err why)
     if (s->engine == NULL)
         return;
     rcpt_engine_unsettle(&s->tenant);
+    rcpt_talk_retire(&s->talk);
     s->refs++;
     end_opening(s, err);
     s->engine = NULL;
     if (s->asking != NULL)
         end_ask(s->asking, err, why);
     for (struct rcpt_node *n; (n = rcpt_list_first(&s->queue)) != NULL;)
-        end_ask(RCPT_OWNER(n, struct ask, node), err, why);
+        end_ask(RCPT_OWNER(n, struct rcpt_ask, node), err, why);
     unref(s);
 }
 
@@ -117,11 +112,11 @@ static void leave(rcpt_session *s, bool politely)
 
 static void answer(rcpt_session *s)
 {
-    struct ask *a = s->asking;
+    struct rcpt_ask *a = s->asking;
     s->err = RCPT_OK;
     if (a == NULL)
         return;                            /* its waiter left */
-    a->reply = rcpt_said_copy(&s->mem, rcpt_client_reply(&s->talk.client));
+    a->reply = rcpt_said_copy(&s->mem, rcpt_client_reply(s->talk.client));
     end_ask(a, a->reply != NULL ? RCPT_OK : RCPT_NOMEM, RCPT_OK);
 }
 
@@ -139,16 +134,18 @@ static bool talk_idle(struct rcpt_talk *t)
 {
     rcpt_session *s = RCPT_OWNER(t, rcpt_session, talk);
     for (struct rcpt_node *n; (n = rcpt_list_first(&s->queue)) != NULL;) {
-        struct ask *a = RCPT_OWNER(n, struct ask, node);
-        rcpt_err e = rcpt_client_ask(&t->client, a->recipient, a->len, false);
+        struct rcpt_ask *a = RCPT_OWNER(n, struct rcpt_ask, node);
+        rcpt_err e = rcpt_client_ask(t->client, a->kind, a->recipient, a->len, false);
+        bool is_lacking = e == RCPT_SMTPUTF8 || e == RCPT_NOTOFFERED;
+        rcpt_record_turn(&t->record, false);
         if (e == RCPT_OK) {
             rcpt_list_remove(&a->node);
             s->asking = a;
             return true;
         }
-        if (e == RCPT_SMTPUTF8)
+        if (is_lacking)
             s->err = e;
-        end_ask(a, e == RCPT_SMTPUTF8 ? RCPT_OK : e, e);
+        end_ask(a, is_lacking ? RCPT_OK : e, e);
     }
     return false;
 }
@@ -174,7 +171,12 @@ static void patience_due(struct rcpt_alarm *a)
 {
     rcpt_session *s = RCPT_OWNER(a, rcpt_session, talk.patience);
     s->refs++;
-    rcpt_talk_lose(&s->talk, RCPT_TIMEOUT);
+    if (s->talk.is_idle) {
+        s->err = RCPT_CLOSED;
+        leave(s, true);
+    } else {
+        rcpt_talk_tire(&s->talk);
+    }
     unref(s);
 }
 
@@ -232,6 +234,16 @@ static void open_done(struct rcpt_job *j)
     rcpt_mem_free(&mem, o, sizeof *o);
 }
 
+static rcpt_err keep_name(rcpt_session *s, const struct rcpt_session_config *cfg)
+{
+    size_t len = cfg->name != NULL ? strlen(cfg->name) : 0;
+    if (len >= sizeof s->name)
+        return RCPT_BADARG;
+    if (len > 0)
+        memcpy(s->name, cfg->name, len);
+    return RCPT_OK;
+}
+
 /* A session of one reference that belongs to nothing yet but the engine. */
 static rcpt_err session_new(rcpt_session **out, rcpt_engine *e, const struct rcpt_session_config *cfg)
 {
@@ -251,10 +263,19 @@ static rcpt_err session_new(rcpt_session **out, rcpt_engine *e, const struct rcp
     s->talk.patience.due = patience_due;
     rcpt_list_init(&s->queue);
     rcpt_engine_settle(e, &s->tenant);
-    struct rcpt_client_config talk = {
-        .helo = cfg->helo, .sender = cfg->sender, .greeting_only = cfg->greeting_only,
-        .greeting_ms = cfg->greeting_ms, .reply_ms = cfg->reply_ms };
-    rcpt_err err = rcpt_talk_init(&s->talk, &s->mem, &talk, cfg->transcript);
+    struct rcpt_talk_config talk = {
+        .client = { .helo = cfg->helo, .sender = cfg->sender, .greeting_only = cfg->greeting_only,
+                    .tls = cfg->tls, .greeting_ms = cfg->greeting_ms, .reply_ms = cfg->reply_ms },
+        .transcript = cfg->transcript, .idle_ms = cfg->idle_ms };
+    rcpt_err name = keep_name(s, cfg), trust = RCPT_OK, proxy = RCPT_OK;
+    if (cfg->proxy.at.len != 0)
+        proxy = rcpt_via_open(&s->via, &s->mem, &cfg->proxy);
+    talk.name = s->name[0] != '\0' ? s->name : NULL;
+    if (cfg->tls != RCPT_TLS_OFF)
+        trust = rcpt_engine_trust(e, cfg->ca_file, &talk.trust);
+    rcpt_err err = rcpt_talk_init(&s->talk, &s->mem, &talk);
+    if (err == RCPT_OK)
+        err = name != RCPT_OK ? name : trust != RCPT_OK ? trust : proxy;
     if (err != RCPT_OK) {
         unref(s);
         return err;
@@ -267,7 +288,8 @@ static rcpt_err start(rcpt_session *s, struct open_job *o, const struct rcpt_ses
                       uint64_t until_ms)
 {
     struct rcpt_dial_config dial = {
-        .to = cfg->to, .n = cfg->n, .source4 = cfg->source4, .source6 = cfg->source6,
+        .to = cfg->to, .n = cfg->n, .proxy = s->via != NULL ? &s->via->cfg : NULL,
+        .source4 = cfg->source4, .source6 = cfg->source6,
         .connect_ms = cfg->connect_ms, .second_ms = cfg->second_ms };
     rcpt_err e = RCPT_OK;
     if (until_ms != UINT64_MAX)
@@ -282,29 +304,13 @@ static rcpt_err start(rcpt_session *s, struct open_job *o, const struct rcpt_ses
 /* Its waiter leaves; what was said for it is heard to the end. */
 static void stop_asking(struct rcpt_job *j)
 {
-    detach((struct ask *)j);
-}
-
-static void ask_done(struct rcpt_job *j)
-{
-    struct ask *a = (struct ask *)j;
-    struct rcpt_mem mem = j->mem;
-    rcpt_said_free(&mem, a->reply);
-    rcpt_mem_free(&mem, a, sizeof *a + a->len);
-}
-
-static bool is_writable(const char *recipient, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (rcpt_is_ctl(recipient[i]))
-            return false;
-    return len > 0 && len <= RCPT_PATH_MAX;
+    detach((struct rcpt_ask *)j);
 }
 
 /* ---- exported ---- */
 
 const struct rcpt_job_class rcpt_open_class = { "open", stop_opening, open_done };
-const struct rcpt_job_class rcpt_ask_class = { "ask", stop_asking, ask_done };
+const struct rcpt_job_class rcpt_ask_class = { "ask", stop_asking, rcpt_ask_done };
 
 rcpt_err rcpt_session_open(struct rcpt_job **j, rcpt_engine *e, const struct rcpt_session_config *cfg,
                            uint64_t until_ms)
@@ -357,40 +363,23 @@ bool rcpt_session_is_ready(const rcpt_session *s)
            rcpt_engine_is_ours(s->engine);
 }
 
-rcpt_err rcpt_session_ask(struct rcpt_job **j, rcpt_session *s, const char *recipient, size_t len,
-                          uint64_t until_ms)
+rcpt_err rcpt_session_ask(struct rcpt_job **j, rcpt_session *s, rcpt_ask_kind kind,
+                          const char *recipient, size_t len, uint64_t until_ms)
 {
     if (!rcpt_session_is_ready(s))
         return RCPT_CLOSED;
-    if (!is_writable(recipient, len))
-        return RCPT_BADARG;
-    struct ask *a = rcpt_mem_alloc(&s->mem, sizeof *a + len);
-    if (a == NULL)
-        return RCPT_NOMEM;
-    rcpt_err e = rcpt_job_start(&a->job, s->engine, &rcpt_ask_class, until_ms);
-    if (e != RCPT_OK) {
-        rcpt_mem_free(&s->mem, a, sizeof *a + len);
+    struct rcpt_ask *a;
+    rcpt_err e = rcpt_ask_start(&a, s->engine, &rcpt_ask_class, kind, recipient, len, until_ms);
+    if (e != RCPT_OK)
         return e;
-    }
     a->s = s;
     s->refs++;
-    a->len = len;
-    memcpy(a->recipient, recipient, len);
-    rcpt_list_init(&a->node);
+    if (s->asking == NULL)                 /* if it is busy, then for one who left */
+        rcpt_record_turn(&s->talk.record, !s->talk.is_idle);
     rcpt_list_append(&s->queue, &a->node);
     rcpt_talk_nudge(&s->talk);
     *j = &a->job;
     return RCPT_OK;
-}
-
-const struct rcpt_said *rcpt_ask_reply(const struct rcpt_job *j)
-{
-    return ((const struct ask *)j)->reply;
-}
-
-rcpt_err rcpt_ask_why(const struct rcpt_job *j)
-{
-    return ((const struct ask *)j)->why;
 }
 
 rcpt_engine *rcpt_session_engine(const rcpt_session *s)
@@ -398,18 +387,33 @@ rcpt_engine *rcpt_session_engine(const rcpt_session *s)
     return s->engine;
 }
 
+/* What TLS or the proxy had to say about the error. */
+static const char *why(const rcpt_session *s)
+{
+    if (s->err == RCPT_PROXY)
+        return s->dial.why;
+    if (s->err != RCPT_TLS)
+        return NULL;
+    if (s->talk.tls.failed[0] != '\0')
+        return s->talk.tls.failed;
+    return rcpt_talk_stage(&s->talk) == RCPT_STAGE_STARTTLS ? "STARTTLS was refused"
+                                                                     : "STARTTLS is not offered";
+}
+
 void rcpt_session_evidence(const rcpt_session *s, struct rcpt_evidence *ev)
 {
     const struct rcpt_ip *to = &s->dial.to[s->dial.told];
     bool has_connected = s->talk.watch.fd >= 0;
     *ev = (struct rcpt_evidence){ .err = s->err, .n = s->talk.record.n };
-    ev->stage = has_connected ? rcpt_client_stage(&s->talk.client) : RCPT_STAGE_CONNECT;
-    ev->offers = rcpt_client_offers(&s->talk.client);
+    ev->stage = has_connected ? rcpt_talk_stage(&s->talk) : RCPT_STAGE_CONNECT;
     ev->port = ntohs(rcpt_ip_is_v6(to) ? to->sa.v6.sin6_port : to->sa.v4.sin_port);
     rcpt_ip_write(to, ev->ip);
     rcpt_ip_write(&s->source, ev->source);
     for (unsigned i = 0; i < s->talk.record.n; i++)
         ev->said[i] = s->talk.record.said[i];
+    ev->tls = s->talk.tls.is_secured ? &s->talk.tls : NULL;
+    ev->why = why(s);
+    ev->is_proxied = s->via != NULL;
     if (s->talk.record.has_transcript) {
         ev->transcript = s->talk.record.transcript.len > 0 ? s->talk.record.transcript.data : "";
         ev->transcript_len = s->talk.record.transcript.len;

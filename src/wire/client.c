@@ -1,249 +1,236 @@
-/* wire/client.c -- the client's side of an SMTP dialogue, driven by one table.
+/* wire/client.c -- the client's side of an SMTP dialogue, driven by the table in dialogue.c.
  *
- * What we say on entering a state and where each reply leads stand side by side below; the same
- * table draws doc/dialogue.md. One command at a time: the next is said when the reply has come. It
- * opens no socket, reads no clock, allocates nothing, and has no word for DATA or BDAT. */
+ * The next command is said when the reply has come; where the peer offers PIPELINING, RSET, MAIL
+ * and RCPT go in one breath and the replies are matched in order. Here is how each command is said,
+ * and what decides where the table cannot: TLS, leaving, what was said ahead. It opens no socket,
+ * reads no clock, allocates nothing, and has no word for DATA or BDAT. */
 /* SPDX-License-Identifier: MIT */
 #include "wire/client.h"
 
 #include <assert.h>
 #include <string.h>
 
-/* X(id, name, what it says, the stage of the reply it awaits) */
-#define STATES(X)                                                             \
-    X(NONE,     "none",     "",                    SYNTAX)                    \
-    X(GREETING, "greeting", "",                    GREETING)                  \
-    X(KNOCK,    "knock",    "",                    GREETING)                  \
-    X(EHLO,     "ehlo",     "EHLO helo",           EHLO)                      \
-    X(HELO,     "helo",     "HELO helo",           HELO)                      \
-    X(IDLE,     "idle",     "",                    SYNTAX)                    \
-    X(RSET,     "rset",     "RSET",                RSET)                      \
-    X(MAIL,     "mail",     "MAIL FROM:<sender>",  MAIL)                      \
-    X(RCPT,     "rcpt",     "RCPT TO:<recipient>", RCPT)                      \
-    X(QUIT,     "quit",     "QUIT",                SYNTAX)                    \
-    X(DONE,     "done",     "",                    SYNTAX)
+#include "wire/dialogue.h"
+#include "wire/meaning.h"
 
-typedef enum {
-#define X(id, name, says, stage) S_##id,
-    STATES(X)
-#undef X
-    STATE_COUNT
-} state;
-
-static const struct {
-    const char *name, *says;
-    rcpt_stage  stage;                 /* SYNTAX: awaits none, the stage stays as it was */
-} states[STATE_COUNT] = {
-#define X(id, name, says, stage) [S_##id] = { name, says, RCPT_STAGE_##stage },
-    STATES(X)
-#undef X
-};
+#define S(id) RCPT_STATE_##id
 
 static const char *const heards[] = {
-    [RCPT_HEARD_NOTHING] = "nothing", [RCPT_HEARD_READY] = "ready",
+    [RCPT_HEARD_NOTHING] = "nothing", [RCPT_HEARD_REPLY] = "reply", [RCPT_HEARD_READY] = "ready",
     [RCPT_HEARD_ANSWER] = "answer", [RCPT_HEARD_END] = "end",
-};
-
-static const char *const classes[RCPT_CLASS_COUNT] = {
-    [RCPT_CLASS_2YZ] = "2yz", [RCPT_CLASS_3YZ] = "3yz", [RCPT_CLASS_4YZ] = "4yz",
-    [RCPT_CLASS_5YZ] = "5yz", [RCPT_CLASS_421] = "421",
-};
-
-static const char *const offers[RCPT_OFFER_COUNT] = {
-#define X(id, name) [RCPT_OFFER_AT_##id] = name,
-    RCPT_OFFERS(X)
-#undef X
 };
 
 /* ---- what we say ---- */
 
-static void put_bytes(struct rcpt_client *c, const char *p, size_t n)
+static bool offers(const struct rcpt_client *c, unsigned offer)
 {
-    assert(n <= sizeof c->out - c->out_len);   /* init() and ask() bound what goes in */
-    memcpy(c->out + c->out_len, p, n);
-    c->out_len = (uint16_t)(c->out_len + n);
+    return (c->offers.set & offer) != 0;
 }
 
-static void put(struct rcpt_client *c, const char *text)
+static struct rcpt_span recipient_of(const struct rcpt_client *c)
 {
-    put_bytes(c, text, strlen(text));
+    return (struct rcpt_span){ c->recipient, c->recipient_len };
+}
+
+/* What follows the last @: a quoted local part may hold one, a domain cannot. */
+static struct rcpt_span domain_of(struct rcpt_span address)
+{
+    size_t n = 0;
+    while (n < address.n && address.p[address.n - 1 - n] != '@')
+        n++;
+    return (struct rcpt_span){ address.p + address.n - n, n == address.n ? 0 : n };
 }
 
 static void say_ehlo(struct rcpt_client *c)
 {
-    put(c, "EHLO ");
-    put(c, c->helo);
-    put(c, "\r\n");
+    c->offers = (struct rcpt_offers){ 0 };
+    rcpt_commands_put(&c->out, "EHLO ");
+    rcpt_commands_put(&c->out, c->helo);
 }
 
 static void say_helo(struct rcpt_client *c)
 {
-    put(c, "HELO ");
-    put(c, c->helo);
-    put(c, "\r\n");
+    rcpt_commands_put(&c->out, "HELO ");
+    rcpt_commands_put(&c->out, c->helo);
+}
+
+static void say_starttls(struct rcpt_client *c)
+{
+    rcpt_commands_put(&c->out, "STARTTLS");
 }
 
 static void say_rset(struct rcpt_client *c)
 {
-    put(c, "RSET\r\n");
+    rcpt_commands_put(&c->out, "RSET");
 }
 
-/* Here no transaction is open: none was, or RSET was accepted. */
+/* No transaction is open: none was, or RSET was said before. */
 static void say_mail(struct rcpt_client *c)
 {
-    c->has_transaction = false;
-    put(c, "MAIL FROM:<");
-    put(c, c->sender);
-    put(c, ">");
+    struct rcpt_span domain = domain_of(recipient_of(c));
+    memcpy(c->domain, domain.p, domain.n);
+    c->domain_len = (uint16_t)domain.n;
+    c->recipients = 0;
+    c->has_smtputf8 = c->wants_smtputf8;
+    rcpt_commands_put(&c->out, "MAIL FROM:<");
+    rcpt_commands_put(&c->out, c->sender);
+    rcpt_commands_put(&c->out, ">");
     if (c->wants_smtputf8) {                   /* ask() saw to it that it is offered */
-        put(c, " SMTPUTF8");
-        if (c->offers & RCPT_OFFER(8BITMIME))
-            put(c, " BODY=8BITMIME");
+        rcpt_commands_put(&c->out, " SMTPUTF8");
+        if (offers(c, RCPT_OFFER(8BITMIME)))
+            rcpt_commands_put(&c->out, " BODY=8BITMIME");
     }
-    put(c, "\r\n");
 }
 
 static void say_rcpt(struct rcpt_client *c)
 {
-    c->has_transaction = true;                 /* we are here because MAIL was accepted */
-    put(c, "RCPT TO:<");
-    put_bytes(c, c->recipient, c->recipient_len);
-    put(c, ">\r\n");
+    c->recipients++;
+    rcpt_commands_put(&c->out, "RCPT TO:<");
+    rcpt_commands_put_span(&c->out, recipient_of(c));
+    rcpt_commands_put(&c->out, ">");
+}
+
+static void say_vrfy(struct rcpt_client *c)
+{
+    rcpt_commands_put(&c->out, "VRFY ");
+    rcpt_commands_put_span(&c->out, recipient_of(c));
+    if (c->wants_smtputf8)                     /* RFC 6531 3.7.4.2 */
+        rcpt_commands_put(&c->out, " SMTPUTF8");
 }
 
 static void say_quit(struct rcpt_client *c)
 {
-    put(c, "QUIT\r\n");
+    rcpt_commands_put(&c->out, "QUIT");
 }
 
-/* ---- the table ---- */
-
-struct step {
-    uint8_t     to;
-    rcpt_heard  heard;
-    const char *why;
-    rcpt_err    err;
+static void (*const sayings[RCPT_STATE_COUNT])(struct rcpt_client *c) = {
+    [S(EHLO)] = say_ehlo, [S(HELO)] = say_helo, [S(STARTTLS)] = say_starttls, [S(RSET)] = say_rset,
+    [S(MAIL)] = say_mail, [S(RCPT)] = say_rcpt, [S(MORE)] = say_rcpt, [S(VRFY)] = say_vrfy,
+    [S(QUIT)] = say_quit,
 };
 
-#define ON(cell, to, heard, why) \
-    [RCPT_CLASS_##cell] = { S_##to, RCPT_HEARD_##heard, why, RCPT_OK }
-#define BAD(cell, to, heard, why) \
-    [RCPT_CLASS_##cell] = { S_##to, RCPT_HEARD_##heard, why, RCPT_PROTO }
-
-/* RFC 5321 4.3.2 for what may answer what; 4.2.1: 421 may come at any time and closes. A reply that
- * comes while we say something, or when we asked nothing, is read by the row of idle. QUIT and done
- * hear nothing. */
-static const struct {
-    void (*say)(struct rcpt_client *c);        /* on entering the state; NULL: nothing */
-    struct step on[RCPT_CLASS_COUNT];
-} dialogue[STATE_COUNT] = {
-    [S_GREETING] = { NULL, {
-        ON(2YZ, EHLO, NOTHING, "welcome"),
-        ON(3YZ, QUIT, END,     "no such greeting"),
-        ON(4YZ, QUIT, END,     "not now"),
-        ON(5YZ, QUIT, END,     "not us, or no mail here (521, RFC 7504)"),
-        ON(421, DONE, END,     "closing") } },
-    [S_KNOCK] = { NULL, {
-        ON(2YZ, QUIT, READY,   "alive: all we wanted to know"),
-        ON(3YZ, QUIT, END,     "no such greeting"),
-        ON(4YZ, QUIT, END,     "not now"),
-        ON(5YZ, QUIT, END,     "not us, or no mail here (521, RFC 7504)"),
-        ON(421, DONE, END,     "closing") } },
-    [S_EHLO] = { say_ehlo, {
-        ON(2YZ, IDLE, READY,   "extensions offered"),
-        ON(3YZ, QUIT, END,     "no such reply"),
-        ON(4YZ, QUIT, END,     "not now"),
-        ON(5YZ, HELO, NOTHING, "knows no EHLO (RFC 5321 3.2)"),
-        ON(421, DONE, END,     "closing") } },
-    [S_HELO] = { say_helo, {
-        ON(2YZ, IDLE, READY,   "no extensions"),
-        ON(3YZ, QUIT, END,     "no such reply"),
-        ON(4YZ, QUIT, END,     "not now"),
-        ON(5YZ, QUIT, END,     "not us"),
-        ON(421, DONE, END,     "closing") } },
-    [S_IDLE] = { NULL, {
-        BAD(2YZ, DONE, END,    "out of step: the next reply might be taken for another's"),
-        BAD(3YZ, DONE, END,    "out of step"),
-        ON(4YZ, DONE, END,     "tired of waiting (qmail: 451 timeout)"),
-        ON(5YZ, DONE, END,     "tired of us"),
-        ON(421, DONE, END,     "closing") } },
-    [S_RSET] = { say_rset, {
-        ON(2YZ, MAIL, NOTHING, "a new transaction"),
-        ON(3YZ, QUIT, END,     "no such reply"),
-        ON(4YZ, QUIT, END,     "the old transaction may still be open"),
-        ON(5YZ, QUIT, END,     "the old transaction may still be open"),
-        ON(421, DONE, END,     "closing") } },
-    [S_MAIL] = { say_mail, {
-        ON(2YZ, RCPT, NOTHING, "sender taken"),
-        ON(3YZ, QUIT, ANSWER,  "no such reply"),
-        ON(4YZ, IDLE, ANSWER,  "not now"),
-        ON(5YZ, IDLE, ANSWER,  "sender or we refused"),
-        ON(421, DONE, ANSWER,  "closing") } },
-    [S_RCPT] = { say_rcpt, {
-        ON(2YZ, IDLE, ANSWER,  "accepted"),
-        ON(3YZ, QUIT, ANSWER,  "no such reply"),
-        ON(4YZ, IDLE, ANSWER,  "later"),
-        ON(5YZ, IDLE, ANSWER,  "refused"),
-        ON(421, DONE, ANSWER,  "closing") } },
-    [S_QUIT] = { say_quit, { { 0 } } },
-    [S_DONE] = { NULL, { { 0 } } },
-};
-
-static void enter(struct rcpt_client *c, state to)
+static void say(struct rcpt_client *c, rcpt_state first)
 {
+    for (rcpt_state at = first; at != S(NONE); at = rcpt_dialogue_of(at)->ahead) {
+        if (at != first && !offers(c, RCPT_OFFER(PIPELINING)))
+            return;
+        sayings[at](c);
+        rcpt_commands_end(&c->out);
+    }
+}
+
+static void enter(struct rcpt_client *c, rcpt_state to)
+{
+    bool is_said = rcpt_commands_is_ahead(&c->out) &&
+                   (rcpt_dialogue_of(c->at)->ahead == to || to == S(SPOILT));
     c->at = (uint8_t)to;
-    c->out_len = c->out_sent = 0;
-    if (states[to].stage != RCPT_STAGE_SYNTAX)
-        c->stage = (uint8_t)states[to].stage;
-    if (dialogue[to].say != NULL)
-        dialogue[to].say(c);
+    if (rcpt_dialogue_of(to)->stage != RCPT_STAGE_SYNTAX)
+        c->stage = (uint8_t)rcpt_dialogue_of(to)->stage;
+    if (is_said) {
+        c->out.due++;                          /* now its reply is due */
+        return;
+    }
+    rcpt_commands_take_back(&c->out);
+    if (to != S(QUIT) || c->out.sent == c->out.len)
+        rcpt_commands_clear(&c->out);          /* QUIT goes behind what is half said */
+    if (sayings[to] != NULL)
+        say(c, to);
 }
 
 /* ---- what we hear ---- */
 
+static bool is_over(const struct rcpt_client *c)
+{
+    return c->at == S(QUIT) || c->at == S(DONE);
+}
+
 static bool is_deaf(const struct rcpt_client *c)
 {
-    return c->at == S_QUIT || c->at == S_DONE;
+    return is_over(c) || c->at == S(SECURE);
 }
 
-static unsigned class_of(uint16_t code)
+/* Too many recipients, by code or in words: RFC 5321 4.5.3.1.10, RFC 3463 x.5.3. A 503 to a further
+ * recipient: the server thinks that no transaction is open. */
+static bool is_full(const struct rcpt_reply *r)
 {
-    return code == 421 ? (unsigned)RCPT_CLASS_421 : RCPT_CLASS_2YZ + (code / 100u - 2);
+    struct rcpt_question q = { .stage = RCPT_STAGE_RCPT, .code = r->code, .enhanced = r->enhanced,
+                               .text = { r->text, r->len }, .mx = { "", 0 } };
+    struct rcpt_meaning m;
+    if (r->code / 100 != 4 && r->code / 100 != 5)
+        return false;
+    rcpt_meaning_of(&q, &m);
+    return r->code == 452 || r->code == 503 || m.reason == RCPT_REASON_SESSION_LIMIT ||
+           (r->enhanced.class != 0 && r->enhanced.subject == 5 && r->enhanced.detail == 3);
 }
 
-/* A line of the EHLO reply after the first: keyword, then parameters (RFC 5321 4.1.1.1), or in the
- * old way of AUTH=LOGIN. */
-static void learn_offer(struct rcpt_client *c)
+static rcpt_class class_of(const struct rcpt_client *c, const struct rcpt_reply *r)
 {
-    struct rcpt_span line = rcpt_reader_line(&c->reader);
-    size_t n = 0;
-    while (n < line.n && !rcpt_is_blank(line.p[n]) && line.p[n] != '=')
-        n++;
-    line.n = n;
-    for (unsigned i = 0; i < RCPT_OFFER_COUNT; i++)
-        if (rcpt_span_same(line, (struct rcpt_span){ offers[i], strlen(offers[i]) }))
-            c->offers |= 1u << i;
+    if (r->code == 421)
+        return RCPT_CLASS_421;
+    if (c->at == S(MORE) && !c->is_leaving && is_full(r))
+        return RCPT_CLASS_FULL;
+    return (rcpt_class)(RCPT_CLASS_2YZ + (r->code / 100 - 2));
+}
+
+/* Questions may be asked, were it not for TLS: STARTTLS first where it is offered, and not without
+ * it where it is required. */
+static struct rcpt_step secured_first(const struct rcpt_client *c, struct rcpt_step ready)
+{
+    static const struct rcpt_step starttls = { S(STARTTLS), RCPT_HEARD_REPLY, "", RCPT_OK };
+    static const struct rcpt_step without = { S(QUIT), RCPT_HEARD_END, "", RCPT_TLS };
+    if (c->at == S(KNOCK) || c->tls == RCPT_TLS_OFF || c->is_secured)
+        return ready;
+    if (c->at != S(STARTTLS) && offers(c, RCPT_OFFER(STARTTLS)))
+        return starttls;
+    return c->tls == RCPT_TLS_REQUIRE ? without : ready;
+}
+
+/* Where the reply leads: the table's step, and what else is known. */
+static struct rcpt_step turn(struct rcpt_client *c, const struct rcpt_reply *said)
+{
+    bool is_due = rcpt_commands_is_due_sent(&c->out);
+    struct rcpt_step s = rcpt_dialogue_of(is_due ? c->at : S(IDLE))->on[class_of(c, said)];
+    if (s.heard == RCPT_HEARD_READY)
+        s = secured_first(c, s);
+    if (s.to == S(IDLE))
+        rcpt_commands_take_back(&c->out);
+    if (c->is_leaving && s.to != S(QUIT) && s.to != S(DONE)) {
+        s.to = S(QUIT);
+        if (s.heard == RCPT_HEARD_READY)
+            s.heard = RCPT_HEARD_REPLY;
+    } else if (s.to == S(IDLE) && rcpt_commands_is_ahead(&c->out)) {
+        s.to = S(SPOILT);                      /* a RCPT is on its way behind a refused MAIL */
+    }
+    return s;
+}
+
+/* What a reply in this state tells of what may be said later. */
+static void learn(struct rcpt_client *c, bool is_taken)
+{
+    if (c->at == S(EHLO) && !is_taken)
+        c->offers = (struct rcpt_offers){ 0 }; /* whatever the refusal listed */
+    if (c->at == S(MAIL))
+        c->has_transaction = is_taken;
+    if (c->at == S(SPOILT) && is_taken) {
+        c->has_transaction = true;             /* so it says: RSET comes next */
+        c->recipients = RCPT_TRANSACTION_MAX;
+    }
 }
 
 static rcpt_err hear(struct rcpt_client *c, rcpt_heard *heard)
 {
     const struct rcpt_reply *said = &c->reader.reply;
-    bool in_turn = c->out_sent == c->out_len;
-    struct step s = dialogue[in_turn ? c->at : S_IDLE].on[class_of(said->code)];
-    memcpy(&c->reply, said, offsetof(struct rcpt_reply, text) + said->len);
-    c->reply.stage = (rcpt_stage)c->stage;
-    c->has_reply = true;
-    c->err = s.err;
-    if (c->at == S_EHLO && said->code / 100 != 2)
-        c->offers = 0;
-    if (c->is_leaving && s.to != S_QUIT && s.to != S_DONE) {
-        s.to = S_QUIT;
-        if (s.heard == RCPT_HEARD_READY)
-            s.heard = RCPT_HEARD_NOTHING;
+    struct rcpt_step s = turn(c, said);
+    if (s.heard != RCPT_HEARD_NOTHING) {
+        memcpy(&c->reply, said, offsetof(struct rcpt_reply, text) + said->len);
+        c->reply.stage = (rcpt_stage)c->stage;
+        c->has_reply = true;
     }
-    enter(c, (state)s.to);
+    learn(c, said->code / 100 == 2);
+    c->err = s.err;
+    enter(c, s.to);
     *heard = s.heard;
-    return s.err;
+    return s.err == RCPT_TLS ? RCPT_OK : s.err;
 }
 
 rcpt_err rcpt_client_feed(struct rcpt_client *c, const char *in, size_t len, size_t *used,
@@ -260,8 +247,8 @@ rcpt_err rcpt_client_feed(struct rcpt_client *c, const char *in, size_t len, siz
         size_t n = 0;
         e = rcpt_reader_feed(&c->reader, in + done, len - done, &n, &what);
         done += n;
-        if (e == RCPT_OK && what != RCPT_READ_MORE && c->at == S_EHLO && c->reader.lines > 1)
-            learn_offer(c);
+        if (e == RCPT_OK && what != RCPT_READ_MORE && c->at == S(EHLO) && c->reader.lines > 1)
+            rcpt_offers_learn(&c->offers, rcpt_reader_line(&c->reader));
     }
     *used = done;
     if (e != RCPT_OK) {
@@ -272,110 +259,112 @@ rcpt_err rcpt_client_feed(struct rcpt_client *c, const char *in, size_t len, siz
     return what == RCPT_READ_WHOLE ? hear(c, heard) : RCPT_OK;
 }
 
-/* ---- what may go on the wire ---- */
-
-/* Nothing in a path may end it, or the line: RFC 5321 4.1.2. A quoted string can only be the local
- * part, from the first octet on; in it all but control characters is safe. */
-static bool is_path_safe(const char *p, size_t n)
+/* May it be asked in the transaction that is open? */
+static bool may_share(const struct rcpt_client *c, struct rcpt_span recipient, bool wants_smtputf8)
 {
-    bool is_quoted = false;
-    if (n > RCPT_PATH_MAX)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (rcpt_is_ctl(p[i]))
-            return false;
-        if (is_quoted && p[i] == '\\') {
-            if (++i == n || rcpt_is_ctl(p[i]))
-                return false;
-        } else if (p[i] == '"' && (is_quoted || i == 0)) {
-            is_quoted = !is_quoted;
-        } else if (!is_quoted && p[i] != '\0' && strchr("<> \"\\", p[i]) != NULL) {
-            return false;
-        }
-    }
-    return !is_quoted;
-}
-
-static bool is_helo_safe(const char *p, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (rcpt_is_ctl(p[i]) || !rcpt_is_ascii(p[i]) || strchr("<> ", p[i]) != NULL)
-            return false;
-    return n <= RCPT_HELO_MAX;
+    unsigned most = RCPT_TRANSACTION_MAX;
+    if (c->offers.rcpt_max > 0 && c->offers.rcpt_max < most)
+        most = c->offers.rcpt_max;
+    return c->has_transaction && c->sender[0] != '\0' && c->recipients < most &&
+           c->has_smtputf8 == wants_smtputf8 &&
+           rcpt_span_same((struct rcpt_span){ c->domain, c->domain_len }, domain_of(recipient));
 }
 
 /* ---- exported ---- */
 
 rcpt_err rcpt_client_init(struct rcpt_client *c, const struct rcpt_client_config *cfg)
 {
-    size_t helo_len = strlen(cfg->helo), sender_len = strlen(cfg->sender);
-    if (!is_helo_safe(cfg->helo, helo_len) || (helo_len == 0 && !cfg->greeting_only) ||
-        !is_path_safe(cfg->sender, sender_len))
+    struct rcpt_span helo = { cfg->helo, strlen(cfg->helo) };
+    struct rcpt_span sender = { cfg->sender, strlen(cfg->sender) };
+    if (!rcpt_command_is_helo(helo) || (helo.n == 0 && !cfg->greeting_only) ||
+        !rcpt_command_is_path(sender))
         return RCPT_BADARG;
     memset(c, 0, offsetof(struct rcpt_client, reply));
     rcpt_reader_init(&c->reader);
-    memcpy(c->helo, cfg->helo, helo_len);
-    memcpy(c->sender, cfg->sender, sender_len);
+    memcpy(c->helo, helo.p, helo.n);
+    memcpy(c->sender, sender.p, sender.n);
+    c->tls = (uint8_t)cfg->tls;
     c->greeting_ms = cfg->greeting_ms;
     c->reply_ms = cfg->reply_ms;
-    enter(c, cfg->greeting_only ? S_KNOCK : S_GREETING);
+    enter(c, cfg->greeting_only ? S(KNOCK) : S(GREETING));
     return RCPT_OK;
 }
 
 void rcpt_client_next(const struct rcpt_client *c, struct rcpt_want *want)
 {
     *want = (struct rcpt_want){ .kind = RCPT_WANT_READ };
-    if (c->out_sent < c->out_len) {
+    if (c->out.sent < c->out.len) {
         want->kind = RCPT_WANT_WRITE;
-        want->data = c->out + c->out_sent;
-        want->len = (size_t)(c->out_len - c->out_sent);
-    } else if (is_deaf(c)) {
+        want->data = c->out.text + c->out.sent;
+        want->len = (size_t)(c->out.len - c->out.sent);
+    } else if (is_over(c)) {
         want->kind = RCPT_WANT_DONE;
-    } else if (c->at == S_IDLE) {
+    } else if (c->at == S(IDLE)) {
         want->kind = RCPT_WANT_QUESTION;
     } else {
+        want->kind = c->at == S(SECURE) ? RCPT_WANT_TLS : RCPT_WANT_READ;
         want->patience_ms = c->stage == RCPT_STAGE_GREETING ? c->greeting_ms : c->reply_ms;
     }
 }
 
 void rcpt_client_wrote(struct rcpt_client *c, size_t n)
 {
-    assert(n <= (size_t)(c->out_len - c->out_sent));
-    c->out_sent = (uint16_t)(c->out_sent + n);
+    assert(n <= (size_t)(c->out.len - c->out.sent));
+    c->out.sent = (uint16_t)(c->out.sent + n);
 }
 
-rcpt_err rcpt_client_ask(struct rcpt_client *c, const char *recipient, size_t len,
+rcpt_err rcpt_client_ask(struct rcpt_client *c, rcpt_ask_kind kind, const char *address, size_t len,
                          bool smtputf8_needed)
 {
-    assert(c->at == S_IDLE);
-    struct rcpt_span sender = { c->sender, strlen(c->sender) };
-    struct rcpt_span asked = { recipient, len };
-    if (len == 0 || !is_path_safe(recipient, len))
+    assert(c->at == S(IDLE));
+    struct rcpt_span asked = { address, len }, sender = { c->sender, strlen(c->sender) };
+    if (len == 0 || !rcpt_command_is_path(asked))
         return RCPT_BADARG;
-    bool wants_smtputf8 =
-        smtputf8_needed || !rcpt_span_is_ascii(asked) || !rcpt_span_is_ascii(sender);
-    if (wants_smtputf8 && !(c->offers & RCPT_OFFER(SMTPUTF8)))
+    if (kind == RCPT_ASK_VRFY && !offers(c, RCPT_OFFER(VRFY)))
+        return RCPT_NOTOFFERED;
+    bool wants_smtputf8 = smtputf8_needed || !rcpt_span_is_ascii(asked) ||
+                          (kind == RCPT_ASK_RCPT && !rcpt_span_is_ascii(sender));
+    if (wants_smtputf8 && !offers(c, RCPT_OFFER(SMTPUTF8)))
         return RCPT_SMTPUTF8;
     c->wants_smtputf8 = wants_smtputf8;
-    memcpy(c->recipient, recipient, len);
+    memcpy(c->recipient, address, len);
     c->recipient_len = (uint16_t)len;
-    enter(c, c->has_transaction ? S_RSET : S_MAIL);
+    if (kind == RCPT_ASK_VRFY)
+        enter(c, S(VRFY));
+    else if (may_share(c, asked, wants_smtputf8))
+        enter(c, S(MORE));
+    else
+        enter(c, c->has_transaction ? S(RSET) : S(MAIL));
     return RCPT_OK;
+}
+
+void rcpt_client_secured(struct rcpt_client *c)
+{
+    assert(c->at == S(SECURE));
+    rcpt_reader_init(&c->reader);
+    c->is_secured = true;
+    enter(c, S(EHLO));
 }
 
 void rcpt_client_quit(struct rcpt_client *c)
 {
+    bool is_unsaid = c->out.len > 0 && c->out.sent == 0;
+    if (is_over(c))
+        return;
     c->is_leaving = true;
-    /* a command of which not a byte has gone is not said at all */
-    if (!is_deaf(c) && (c->at == S_IDLE || (c->out_len > 0 && c->out_sent == 0)))
-        enter(c, S_QUIT);
+    if (c->at == S(SECURE))
+        enter(c, S(DONE));                      /* nothing may be said in the clear any more */
+    else if (c->at == S(IDLE) || is_unsaid)
+        enter(c, S(QUIT));
+    else
+        rcpt_commands_take_back(&c->out);
 }
 
 void rcpt_client_lost(struct rcpt_client *c, rcpt_err how)
 {
-    if (!is_deaf(c))
+    if (!is_over(c))
         c->err = how;
-    enter(c, S_DONE);
+    enter(c, S(DONE));
 }
 
 const struct rcpt_reply *rcpt_client_reply(const struct rcpt_client *c)
@@ -395,37 +384,10 @@ rcpt_err rcpt_client_err(const struct rcpt_client *c)
 
 unsigned rcpt_client_offers(const struct rcpt_client *c)
 {
-    return c->offers;
+    return c->offers.set;
 }
 
 const char *rcpt_heard_name(rcpt_heard h)
 {
     return heards[h];
-}
-
-const char *rcpt_offer_keyword(unsigned at)
-{
-    return offers[at];
-}
-
-const char *rcpt_client_class_name(unsigned c)
-{
-    return classes[c];
-}
-
-bool rcpt_client_row(unsigned i, struct rcpt_client_row *row)
-{
-    if (i >= STATE_COUNT - 1)
-        return false;
-    unsigned at = i + 1;
-    row->state = states[at].name;
-    row->says = states[at].says;
-    row->stage = states[at].stage == RCPT_STAGE_SYNTAX ? "" : rcpt_stage_name(states[at].stage);
-    for (unsigned k = 0; k < RCPT_CLASS_COUNT; k++) {
-        const struct step *s = &dialogue[at].on[k];
-        row->on[k].to = s->to == S_NONE ? "" : states[s->to].name;
-        row->on[k].heard = heards[s->heard];
-        row->on[k].why = s->why != NULL ? s->why : "";
-    }
-    return true;
 }

@@ -7,6 +7,7 @@
 
 #define RCPT   RCPT_AT(RCPT)
 #define MAIL   RCPT_AT(MAIL)
+#define STARTTLS RCPT_AT(STARTTLS)
 #define HELLO  (RCPT_AT(EHLO) | RCPT_AT(HELO))
 #define ANY    0xFFFFu
 #define BEFORE (ANY & ~RCPT)
@@ -102,6 +103,7 @@ C(MAILBOX_UNKNOWN, RCPT, 550, "-",    "-", "RFC 5321: mailbox unavailable")
 C(MAILBOX_UNKNOWN, RCPT, 550, "-",    "mailbox unavailable", "RFC 5321")
 C(MAILBOX_UNKNOWN, RCPT, 553, "-",    "-", "RFC 5321: mailbox name not allowed")
 C(MAILBOX_UNKNOWN, RCPT, 553, "-",    "mailbox name not allowed", "RFC 5321")
+C(PROTOCOL,        STARTTLS, 5, "",   "",  "RFC 3207: refuses what it offered")
 C(SENDER_REJECTED, MAIL, 5,   "",     "",  "who refuses MAIL refuses what it names")
 C(BLOCKED,         BEFORE, 5, "",     "",  "nobody was asked about yet: it is us")
 };

@@ -85,26 +85,59 @@ static bool find_enhanced(struct rcpt_enhanced *e, struct rcpt_span text)
     return false;
 }
 
-static rcpt_reason reason_of(const struct rcpt_question *q)
+static bool says_nothing(const char *wanted)
+{
+    return wanted[0] == '\0' || (wanted[0] == '-' && wanted[1] == '\0');
+}
+
+/* The first row for the stage that fits; with `in_so_many_words` rows by the code alone are left out. */
+static rcpt_reason look_up(const struct rcpt_question *q, rcpt_stage stage, bool in_so_many_words)
 {
     struct rcpt_enhanced e = q->enhanced;
     struct rcpt_words words;
     struct rcpt_span text = q->text;
-    if (q->code / 100 == 2)
-        return q->stage == RCPT_STAGE_RCPT && q->code != 252 ? RCPT_REASON_ACCEPTED
-                                                             : RCPT_REASON_UNCLASSIFIED;
-    if (q->code / 100 != 4 && q->code / 100 != 5)
-        return RCPT_REASON_PROTOCOL;
     if (e.class == 0 && text.n > 0)
         find_enhanced(&e, text);
     rcpt_words_read(&words, text);
     const struct rcpt_phrase *row;
     for (unsigned i = 0; (row = rcpt_phrase_at(i)) != NULL; i++)
-        if ((row->where & (1u << q->stage)) && fits_code(row->code, q->code) &&
+        if ((row->where & (1u << stage)) && fits_code(row->code, q->code) &&
             fits_enhanced(row->enhanced, &e) && fits_host(row->mx, q->mx) &&
-            fits_words(row->phrase, &words))
+            fits_words(row->phrase, &words) &&
+            !(in_so_many_words && says_nothing(row->phrase) && says_nothing(row->enhanced)))
             return row->reason;
     return RCPT_REASON_UNCLASSIFIED;
+}
+
+/* RFC 5321 3.5.3, S74, S75: VRFY is mostly switched off, and who refuses it tells nothing of the
+ * mailbox; a 553 tells that several fit. Only a 550 that speaks of the mailbox is a no. */
+static rcpt_reason reason_of_vrfy(const struct rcpt_question *q)
+{
+    switch (q->code) {
+    case 250:
+    case 251:
+        return RCPT_REASON_ACCEPTED;
+    case 550: {
+        rcpt_reason r = look_up(q, RCPT_STAGE_RCPT, true);
+        return reasons[r].about == RCPT_ABOUT_MAILBOX ? r : RCPT_REASON_UNCLASSIFIED;
+    }
+    case 551:
+        return RCPT_REASON_MAILBOX_MOVED;
+    default:
+        return RCPT_REASON_UNCLASSIFIED;
+    }
+}
+
+static rcpt_reason reason_of(const struct rcpt_question *q)
+{
+    bool is_rcpt = q->stage == RCPT_STAGE_RCPT;
+    if (q->stage == RCPT_STAGE_VRFY)
+        return reason_of_vrfy(q);
+    if (q->code / 100 == 2)
+        return is_rcpt && q->code != 252 ? RCPT_REASON_ACCEPTED : RCPT_REASON_UNCLASSIFIED;
+    if (q->code / 100 != 4 && q->code / 100 != 5)
+        return RCPT_REASON_PROTOCOL;
+    return look_up(q, q->stage, false);
 }
 
 void rcpt_meaning_of(const struct rcpt_question *q, struct rcpt_meaning *m)

@@ -1,7 +1,8 @@
 /* wire/meaning.h -- what a reply means: a reason, and whom it is about.
  *
  * From the stage, the reply code, the enhanced code and the text. A refusal
- * before RCPT is never about the mailbox; a cause named in the text beats the code. */
+ * before RCPT is never about the mailbox; a cause named in the text beats the code. A reply to VRFY
+ * is a yes (250, 251), a no in so many words (550, 551), or no information: unclassified. */
 /* SPDX-License-Identifier: MIT */
 #ifndef RCPT_WIRE_MEANING_H
 #define RCPT_WIRE_MEANING_H
@@ -54,7 +55,7 @@ typedef enum {
 } rcpt_about;
 
 struct rcpt_question {                 /* what is to be understood */
-    rcpt_stage stage;                  /* GREETING .. RCPT */
+    rcpt_stage stage;                  /* GREETING .. RCPT, VRFY */
     uint16_t   code;
     struct rcpt_enhanced enhanced;     /* class 0: look for one at the start of text */
     struct rcpt_span text;             /* lines joined by LF; may be empty */

@@ -18,7 +18,8 @@
 /* Where in the dialogue a reply was given. */
 #define RCPT_STAGES(X) \
     X(SYNTAX, "syntax") X(DNS, "dns") X(CONNECT, "connect") X(GREETING, "greeting") \
-    X(EHLO, "ehlo") X(HELO, "helo") X(MAIL, "mail") X(RCPT, "rcpt") X(RSET, "rset") X(QUIT, "quit")
+    X(EHLO, "ehlo") X(HELO, "helo") X(STARTTLS, "starttls") X(MAIL, "mail") X(RCPT, "rcpt") \
+    X(VRFY, "vrfy") X(RSET, "rset") X(QUIT, "quit")
 
 typedef enum {
 #define X(id, name) RCPT_STAGE_##id,

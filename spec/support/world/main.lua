@@ -13,6 +13,9 @@ local journal = require "world.journal"
 local net = require "world.net"
 local dns = require "world.dns"
 local smtp = require "world.smtp"
+local socks = require "world.socks"
+local certs = require "world.certs"
+local tls = require "world.tls"
 
 local directory = arg[1]
 local script = dofile(directory .. "/script.lua")
@@ -21,7 +24,9 @@ reply:setvbuf "line"
 local log = journal.open(directory .. "/journal")
 local loop = cqueues.new()
 local world = { zones = {}, unlisted = script.unlisted }
-local mail = smtp.new(log)
+local names = {} -- of hosts, for their certificates
+local security = tls.new(certs.new(directory, names))
+local mail = smtp.new(log, security)
 local kept = {} -- sockets that only hold a port
 
 local function spawn(fn)
@@ -67,14 +72,19 @@ end
 local function start_hosts()
   local hosts = {}
   for i, given in ipairs(script.hosts or {}) do
+    names[i] = given.name or "host" .. i
     local ips = type(given.ip) == "table" and given.ip or { given.ip }
     for _, ip in ipairs(ips) do
       local one = {
-        ip = ip, name = given.name or "host" .. i, script = given, seen = {}, open = 0, most = 0,
+        ip = ip, name = given.name or "host" .. i, script = given, seen = {},
+        open = 0, most = 0, total = 0, admitted = 0,
       }
       hosts[#hosts + 1] = one
       mail.hosts[#mail.hosts + 1] = one
     end
+  end
+  for _, one in ipairs(hosts) do
+    security:prepare(one.script)
   end
   if #hosts == 0 then
     hosts[1] = { ip = "127.0.0.1", script = { refuse = true } }
@@ -110,6 +120,19 @@ local function start_nameservers()
   return ports
 end
 
+local function start_proxies()
+  local ports = {}
+  for i, one in ipairs(script.proxies or {}) do
+    local listener = assert(net.bound("127.0.0.1", 0, not one.refuse))
+    kept[#kept + 1], ports[i] = listener, net.port(listener)
+    if not one.refuse then
+      assert(listener:listen(1024))
+      spawn(function() socks.new(one, i, log):serve(listener, spawn) end)
+    end
+  end
+  return ports
+end
+
 local function answer(text)
   log:flush()
   reply:write(text, "\n")
@@ -133,16 +156,16 @@ function command.wait(argument)
 end
 
 function command.open(name)
-  local open, most = mail.open, mail.most
+  local open, most, total = mail.open, mail.most, mail.next
   if name ~= "" then
-    open, most = 0, 0
+    open, most, total = 0, 0, 0
     for _, host in ipairs(mail.hosts) do
       if host.name == name or host.ip == name then
-        open, most = open + host.open, most + host.most
+        open, most, total = open + host.open, most + host.most, total + host.total
       end
     end
   end
-  answer(("ok %d %d"):format(open, most))
+  answer(("ok %d %d %d"):format(open, most, total))
 end
 
 function command.update(file)
@@ -152,6 +175,7 @@ function command.update(file)
     local found
     for _, host in ipairs(mail.hosts) do
       if host.ip == new.ip or (not new.ip and host.name == new.name) then
+        security:prepare(new)
         host.script, found = new, true
       end
     end
@@ -180,7 +204,7 @@ take_zones(script.zones)
 local port = start_hosts()
 local ports = start_nameservers()
 spawn(obey)
-answer(("ready %d %s"):format(port, table.concat(ports, " ")))
+answer(("ready %d %s|%s"):format(port, table.concat(ports, " "), table.concat(start_proxies(), " ")))
 
 local ends = cqueues.monotime() + (script.lifetime or 600)
 while cqueues.monotime() < ends do

@@ -1,5 +1,6 @@
 -- Sockets for the mail world: LuaSocket's, never blocking, waited for by cqueues (epoll, so that
--- a thousand connections are no trouble; LuaSocket's own select() is not used).
+-- a thousand connections are no trouble; LuaSocket's own select() is not used). TLS is LuaSec's, on
+-- the same descriptor; it is loaded by world/tls.lua only, so that a world without TLS needs none.
 --
 -- A connection raises `net.gone` when the peer went away; whoever serves it catches that once, at
 -- the top. What was read and not yet asked for is bounded by MOST.
@@ -11,6 +12,9 @@ local socket = require "socket"
 local net = { gone = setmetatable({}, { __tostring = function() return "gone" end }) }
 
 local MOST = 1048576 -- octets a peer may send ahead of our reading
+
+-- What LuaSocket and LuaSec call "not yet", and the event that ends it.
+local NOT_YET = { timeout = true, wantread = "r", wantwrite = "w" }
 
 --- Wait until the descriptor is ready for `events` ("r", "w") or the time is over; true if ready.
 local function await(fd, events, seconds)
@@ -90,19 +94,46 @@ function net.blackhole(s, ip)
   return kept
 end
 
+--- A connection of a connected socket.
+function net.wrap(s)
+  s:settimeout(0)
+  s:setoption("tcp-nodelay", true)
+  local ip, port = s:getpeername()
+  return setmetatable({
+    socket = s, fd = s:getfd(), buffer = "", ended = false, sent = 0,
+    peer = ip and ip .. ":" .. port or "?",
+  }, net.connection)
+end
+
+--- Connect to ip:port within so many seconds; a connection, or nil and why not.
+function net.connect(ip, port, seconds)
+  local s, err = socket["tcp" .. family(ip)]()
+  if not s then
+    return nil, err
+  end
+  s:settimeout(0)
+  local ok
+  ok, err = s:connect(ip, port)
+  if not ok and err == "timeout" then
+    if await(s:getfd(), "w", seconds) then
+      err = s:getoption "error"
+      ok = not err
+    end
+  end
+  if ok then
+    return net.wrap(s)
+  end
+  net.close(s)
+  return nil, err
+end
+
 --- Accept for ever; each connection goes to serve(connection), which must not yield.
 function net.accept(listener, serve)
   local fd = listener:getfd()
   while true do
     local s, err = listener:accept()
     if s then
-      s:settimeout(0)
-      s:setoption("tcp-nodelay", true)
-      local ip, port = s:getpeername()
-      serve(setmetatable({
-        socket = s, fd = s:getfd(), buffer = "", ended = false,
-        peer = ip and ip .. ":" .. port or "?",
-      }, net.connection))
+      serve(net.wrap(s))
     elseif err == "timeout" then
       await(fd, "r")
     else
@@ -123,7 +154,7 @@ function connection:fill()
     if got and #got > 0 then
       self.buffer = self.buffer .. got
     end
-    if err == "timeout" then
+    if NOT_YET[err] then
       break
     elseif err then
       self.ended = true
@@ -148,8 +179,10 @@ function connection:pause(seconds)
   end
 end
 
---- `n` octets, or up to and including a line feed when n is nil; raises `gone` at the end.
-function connection:read(n)
+--- `n` octets, or up to and including a line feed when n is nil; raises `gone` at the end. nil
+-- when `seconds` (nil: for ever) passed without them.
+function connection:read(n, seconds)
+  local deadline = seconds and cqueues.monotime() + seconds
   while true do
     local last = n or self.buffer:find("\n", 1, true) or (#self.buffer >= MOST and MOST)
     if last and #self.buffer >= last then
@@ -162,9 +195,27 @@ function connection:read(n)
         error(net.gone, 0)
       end
     elseif not (self.buffer:find("\n", 1, true) or (n and #self.buffer >= n)) then
+      local left = deadline and deadline - cqueues.monotime()
+      if left and left <= 0 then
+        return nil
+      end
+      await(self.fd, "r", left)
+    end
+  end
+end
+
+--- Everything that has come, once there is something; raises `gone` at the end.
+function connection:take()
+  while #self.buffer == 0 do
+    if not self:fill() and #self.buffer == 0 then
+      error(net.gone, 0)
+    elseif #self.buffer == 0 then
       await(self.fd, "r")
     end
   end
+  local got = self.buffer
+  self.buffer = ""
+  return got
 end
 
 --- Send all of it; raises `gone` when the peer will not have it.
@@ -172,25 +223,73 @@ function connection:write(data)
   local at = 1
   while at <= #data do
     local last, err, part = self.socket:send(data, at)
+    self.sent = self.sent + math.tointeger(last or part) - at + 1
     if last then
       return
-    elseif err ~= "timeout" then
+    elseif not NOT_YET[err] then
       error(net.gone, 0)
     end
-    at = part + 1
-    await(self.fd, "w")
+    at = math.tointeger(part) + 1
+    await(self.fd, err == "wantread" and "r" or "w")
   end
 end
 
---- Close; with `reset`, so that the peer sees a RST and not an end.
-function connection:close(reset)
-  if self.socket then
-    if reset then
-      self.socket:setoption("linger", { on = true, timeout = 0 })
+--- Our own address and port.
+function connection:here()
+  local ip, port = self.socket:getsockname()
+  return ip .. ":" .. port
+end
+
+--- Say that no more will be sent; reading goes on.
+function connection:finish()
+  self.socket:shutdown "send"
+end
+
+--- From here on the octets are those of `secure`, a LuaSec object just made of self.socket, of
+-- which it took the descriptor. Shakes hands; true, or nil and why it failed.
+function connection:shake(secure)
+  self.plain, self.socket = self.socket, secure
+  self.plain:setfd(self.fd) -- two objects share the descriptor: see close()
+  secure:settimeout(0)
+  while true do
+    local ok, err = secure:dohandshake()
+    if ok then
+      return true
+    elseif type(NOT_YET[err]) ~= "string" then
+      return nil, err
     end
-    net.close(self.socket)
-    self.socket = nil
+    await(self.fd, NOT_YET[err])
   end
+end
+
+-- Close what TLS was spoken on: with its close_notify, or without one word. LuaSec's close() blocks
+-- until close_notify is sent, so there must be room for it.
+function connection:close_tls(how)
+  if how or self.ended or not await(self.fd, "w", 1) then
+    cqueues.cancel(self.fd)
+    self.plain:close() -- what LuaSec does now ends in EBADF, nobody has got the number yet
+  else
+    cqueues.cancel(self.fd)
+    self.plain:setfd(-1)
+  end
+  self.socket:close()
+end
+
+--- Close. How: "reset", so that the peer sees a RST and not an end; "bare": TLS without its
+-- close_notify, as a broken connection ends; nil: in good order.
+function connection:close(how)
+  if not self.socket then
+    return
+  end
+  if how == "reset" then
+    (self.plain or self.socket):setoption("linger", { on = true, timeout = 0 })
+  end
+  if self.plain then
+    self:close_tls(how)
+  else
+    net.close(self.socket)
+  end
+  self.socket, self.plain = nil, nil
 end
 
 return net
