@@ -29,6 +29,9 @@ Rules that stand above the table of reasons:
 - A host that is dead, refuses at greeting, EHLO or HELO, answers 4yz to MAIL or RCPT, or says that it is not
   responsible (`relay_denied`) is not the last word: the next one is asked. Where none decides, the verdict tells of
   the one that got deepest; of one stage, a reply tells more than silence; else the one asked first.
+- A host that knows the mailbox and does not take mail for it now (4yz: `mailbox_full`, `receiving_too_fast`,
+  `mailbox_restricted`, `mailbox_disabled`) is believed: what a later host denies does not make the address
+  undeliverable.
 - A host that accepts after one of better preference answered without deciding makes the address `risky`
   (`accepted`, `diagnosis = "backup_host"`). A better host that is dead does not.
 - `catch_all` and what else is not asked for in this version is nil.
@@ -54,7 +57,8 @@ for _, row in ipairs(verdict.FIELDS) do line("| `%s` | `%s` | %s |", row[1], row
 line [[
 
 Each entry of `evidence` has `host`; what was asked has `ip`, `port`, `source`, `stage`, `reason`, `replies` (each with
-`stage`, `code`, `enhanced`, `text`) and, where the connection was lost, `error`. A host that was not asked has
+`stage`, `code`, `enhanced`, `text`: those of the opening and of the question) and, where the connection was lost,
+`error`; `tls` as in the verdict, `tls_why` where a handshake failed, `vrfy`. A host that was not asked has
 `error`: `missing` (no address), `not_public` (only addresses no public server can have), `is_ip` (an IP address instead
 of a name), or what the DNS answered.]]
 

@@ -174,6 +174,7 @@ local function take(self)
       return item
     end
     if self.is_stopped or self.is_dry and self.taken == 0 then
+      if self.is_holding then pools.of(self.hub):see_in(self.slot, self.driver) end
       release(self)
       return nil
     end

@@ -20,8 +20,8 @@ function facts.new() return setmetatable({ young = {}, old = {}, n = 0 }, Facts)
 --- What is known of a host.
 -- @tparam string key
 -- @treturn table to read from: `limit` (recipients a session), `lost_at` (recipients after which a session was lost),
---   `is_clear` and `why` (its TLS does not work), `has_no_vrfy`, `most` (sessions it lets us have) and until when that is
---   `believed`
+--   `is_clear` and `why` (its TLS does not work), `has_no_vrfy`, `most` (sessions it lets us have) and until when that
+--   is `believed`
 function Facts:of(key)
   local known = self.young[key] or self.old[key]
   if not known then return NOTHING end

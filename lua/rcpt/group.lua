@@ -15,6 +15,11 @@ local group = {}
 -- How long a host's or our own system's "no more than these" is believed.
 local BELIEVED = 60
 
+-- For a few questions that will soon be answered on the sessions there are, no other one is opened: so many for each
+-- session, so many seconds.
+local FEW = 20
+local SOON = 1
+
 --- @tparam table pool
 -- @tparam string key
 -- @tparam table target `{host=, addresses=}`
@@ -26,7 +31,7 @@ function group.new(pool, key, target, identity, options, places)
   local self = setmetatable({
     pool = pool, key = key, host = target.host, addresses = target.addresses, open = identity.open, options = options,
     places = places, facts = pool.facts:of(places[1].key), waiting = queue.new(), fresh = queue.new(), openings = {},
-    idle = {}, n = 0, latest = 0, starves = nil,
+    idle = {}, n = 0, asked = 0, pace = nil, latest = 0, starves = nil, look = nil,
   }, Group)
   for i = 1, #places do places[i].groups = places[i].groups + 1 end
   return self
@@ -68,9 +73,50 @@ local function may_open(self)
   return true
 end
 
+-- Will the sessions that stand have answered all who wait in a moment?
+local function is_soon_served(self)
+  local waiting, live, options = self.waiting, self.n - #self.openings, self.options
+  if live == 0 or waiting.n > FEW * live or not self.pace or waiting.n / live * self.pace > SOON then return false end
+  local limit = self.facts.limit
+  local each = limit and limit < options.session_recipients and limit or options.session_recipients
+  return waiting.n <= live * each - self.asked and now() - waiting:peek().since < SOON
+end
+
 --- Do more wait than sessions are on the way?
 -- @treturn boolean
-function Group:is_hungry() return self.waiting.n + self.fresh.n > #self.openings end
+function Group:is_hungry()
+  local waiting = self.waiting.n
+  if waiting > 0 and is_soon_served(self) then
+    self:look_again()
+    waiting = 0
+  end
+  return waiting + self.fresh.n > #self.openings
+end
+
+-- The hub wakes a group that waited for a moment.
+local LOOK = { wake = function(slot)
+  local self = slot.group
+  self.look = nil
+  self:serve()
+  self.pool:go_on()
+end }
+
+--- What was hoped for may not come: look after a moment.
+function Group:look_again()
+  if self.look then return end
+  local slot, hub = { group = self }, self.pool.hub
+  hub:post(slot, hub.engine:sleep(SOON))
+  if slot.done then return end
+  slot.driver, slot.waiter, self.look = LOOK, slot, slot
+end
+
+--- Nothing is under way here any more.
+function Group:stop()
+  local slot = self.look
+  if not slot then return end
+  self.look, slot.waiter = nil, nil
+  slot.job:cancel()
+end
 
 -- ---- openings -----------------------------------------------------------------------------------------------------
 
@@ -89,18 +135,23 @@ local function begin(self)
   open.to, open.name, open.tls, open.deadline = self.addresses, self.host, tls_mode(self), left > 0 and left or 0
   local job, message, code = hub.engine:open(open)
   if not job then return nil, message, code end
-  local opening = { group = self, until_ = self.latest, is_over = false, tls = open.tls, covers = nil }
+  local openings = self.openings
+  local at = #openings + 1
+  local opening = { group = self, at = at, until_ = self.latest, is_over = false, tls = open.tls, covers = nil,
+    job = nil, done = false, result = nil, message = nil, code = nil, driver = nil, waiter = nil }
   hub:post(opening, job)
   opening.driver, opening.waiter = ARRIVAL, opening
-  self.openings[#self.openings + 1] = opening
+  openings[at] = opening
   occupy(self)
   return true
 end
 
-local function take_out(list, item)
-  for i = 1, #list do
-    if list[i] == item then return remove(list, i) end
-  end
+-- It leaves the list, whose order means nothing.
+local function take_out(openings, opening)
+  local n = #openings
+  local last = openings[n]
+  openings[opening.at], last.at = last, opening.at
+  openings[n] = nil
 end
 
 -- Nobody waits for it any more.
@@ -135,7 +186,7 @@ local function end_wait(self, request)
 end
 
 local function hand(self, request, lease)
-  lease.is_idle, lease.options, lease.owner = false, request.probe.options, request.probe.owner
+  lease:lend(request.probe)
   request.lease = lease
   end_wait(self, request)
 end
@@ -177,13 +228,28 @@ local function take_idle(self)
 end
 
 --- It is idle no more.
+-- @tparam table lease
 function Group:unrest(lease)
-  take_out(self.idle, lease)
+  local idle = self.idle
+  local at = #idle
+  while idle[at] ~= lease do at = at - 1 end   -- the newest is the one looked for most often
+  remove(idle, at)
   self.pool:unrest(lease)
   lease.is_idle = false
 end
 
 -- ---- what goes on -------------------------------------------------------------------------------------------------
+
+-- Are openings too many for good? While questions are answered here more may come, and a connection is not dropped
+-- half-way that will be wanted in a moment.
+local function is_vain(self)
+  return self.n == #self.openings or not self.pool:is_in_use() or self.pool:is_wanted(self)
+end
+
+--- Without sessions and without anybody who waits it is forgotten. Whoever asks next makes a new one.
+function Group:expire()
+  if self.n == 0 and self.waiting.n + self.fresh.n == 0 then self.pool:forget(self) end
+end
 
 --- Bring sessions and those who wait together; open what is missing, give up what is too much.
 function Group:serve()
@@ -202,8 +268,10 @@ function Group:serve()
     local ok, message, code = begin(self)
     if not ok then fail(self, huge, nil, message, code) end
   end
-  while #openings > waiting.n + fresh.n do abandon(self, openings[#openings]) end
-  if self.n == 0 and waiting.n + fresh.n == 0 then self.pool:forget(self) end
+  if #openings > waiting.n + fresh.n and is_vain(self) then
+    while #openings > waiting.n + fresh.n do abandon(self, openings[#openings]) end
+  end
+  self:expire()
 end
 
 -- Why an opening brought nothing decides who hears of it.
@@ -249,6 +317,7 @@ function Group:arrived(opening)
   if request and request.is_waiting then arm(self, request) end
   self:serve()
   self.pool:go_on()
+  self.pool:opened()
 end
 
 --- Keep a session for the next question, unless others need its place now.
@@ -263,22 +332,25 @@ function Group:rest(lease)
   self.pool:rest(lease)
 end
 
---- End a session.
+--- End a session. Who calls this sees to the group afterwards.
 -- @tparam table lease
 function Group:close(lease)
   if lease.is_over then return end
   if lease.is_idle then self:unrest(lease) end
   lease.is_over, lease.place.is_free = true, true
+  self.asked = self.asked - lease.asked
   lease.session:quit()
   self:vacate()
-  if self.n == 0 and self.waiting.n + self.fresh.n == 0 then self.pool:forget(self) end
 end
 
 --- Give a session back: to the next who waits, to rest, or to its end.
 -- @tparam table lease
 -- @tparam ?boolean is_bad nothing more shall be asked on it
 function Group:give_back(lease, is_bad)
-  lease.used = now()
+  local time = now()
+  local took = time - lease.taken
+  lease.used = time
+  self.pace = self.pace and self.pace + (took - self.pace) / 8 or took
   if is_bad or lease:is_spent(lease.options) or self.fresh.n > #self.openings then
     self:close(lease)
   else
@@ -350,12 +422,12 @@ function Group:take(probe, until_, is_fresh)
   if not is_fresh and waiting.n == 0 then
     local lease = take_idle(self)
     if lease then
-      lease.options, lease.owner = probe.options, probe.owner
+      lease:lend(probe)
       return lease
     end
   end
   local request = { group = self, probe = probe, until_ = until_, is_waiting = true,
-    queue = is_fresh and fresh or waiting, domain = probe.parsed.domain }
+    since = now(), queue = is_fresh and fresh or waiting, domain = probe.parsed.domain }
   local ok, message, code = wait(self, request)
   local lease, failed = request.lease, request.failed
   if request.is_waiting then                   -- given up, or the driver could not wait

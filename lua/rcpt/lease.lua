@@ -30,7 +30,7 @@ function lease.new(group, session)
   local place = { group = group, is_free = false }
   return setmetatable({
     group = group, session = session, place = place, guard = watch(place),
-    born = now(), used = 0, keep_until = 0, asked = 0, refused = 0, is_over = false, is_idle = false,
+    born = now(), used = 0, taken = 0, keep_until = 0, asked = 0, refused = 0, is_over = false, is_idle = false,
     options = group.options, owner = nil, older = nil, newer = nil, opening = nil, said = nil,
   }, Lease)
 end
@@ -46,6 +46,24 @@ function Lease:is_spent(options)
   if not self.session:ready() then return true end
   local time = now()
   return time - self.born >= options.session_age or self.is_idle and time - self.used >= options.session_idle
+end
+
+--- Somebody asks on it now.
+-- @tparam table probe
+function Lease:lend(probe)
+  self.is_idle, self.taken, self.options, self.owner = false, now(), probe.options, probe.owner
+end
+
+--- A question is put.
+function Lease:ask()
+  self.asked, self.said = self.asked + 1, nil
+  self.group.asked = self.group.asked + 1
+end
+
+--- It was not said after all.
+function Lease:unask()
+  self.asked = self.asked - 1
+  self.group.asked = self.group.asked - 1
 end
 
 --- Count an answer.

@@ -17,6 +17,8 @@ local pool = {}
 
 -- A question whose session was lost, or had enough, is put again on a new one; that often in all.
 local TRIES = 3
+-- How long connections that nobody needs any more may take to be greeted before they are cut, seconds.
+local SEEN_IN = 2
 -- How long "no more descriptors" is believed, seconds.
 local BELIEVED = 10
 
@@ -34,7 +36,7 @@ function pool.of(hub)
     self = setmetatable({
       hub = hub, facts = facts.new(), groups = {}, hosts = {}, identities = {}, all = new_place("", "connections"),
       oldest = nil, newest = nil, freed = {}, missed = {}, users = setmetatable({}, { __mode = "k" }), holds = 0,
-      chores = {}, waking = {}, is_going_on = false,
+      chores = {}, waking = {}, is_going_on = false, awaited = nil,
     }, Pool)
     hub.pool = self
   end
@@ -84,6 +86,7 @@ end
 function Pool:forget(group)
   if self.groups[group.key] ~= group then return end
   self.groups[group.key] = nil
+  group:stop()
   local host, identity = group.places[1], group.places[2]
   host.groups, identity.groups = host.groups - 1, identity.groups - 1
   if host.groups == 0 then self.hosts[host.key] = nil end
@@ -192,7 +195,9 @@ function Pool:evict(place)
   local lease = self.oldest
   while lease and not takes_up(lease, place) do lease = lease.newer end
   if not lease then return false end
-  lease.group:close(lease)
+  local group = lease.group
+  group:close(lease)
+  group:expire()
   return true
 end
 
@@ -221,11 +226,24 @@ local function dismiss(self, owner)
   return soonest
 end
 
---- Nobody is under way: leave what need not linger.
+--- Nobody is under way: leave what need not linger, and what is on the way in vain.
 function Pool:tidy()
   if self:is_in_use() then return end
+  local opening = {}
+  for _, group in next, self.groups do
+    if #group.openings > 0 then opening[#opening + 1] = group end
+  end
+  for i = 1, #opening do opening[i]:serve() end
   local soonest = dismiss(self)
   if soonest then self:wake("tidy", soonest) end
+end
+
+-- Is a connection on the way?
+local function is_opening(self)
+  for _, group in next, self.groups do
+    if #group.openings > 0 then return true end
+  end
+  return false
 end
 
 --- A question is under way, until `leave`.
@@ -235,7 +253,34 @@ function Pool:enter(probe) self.users[probe] = true end
 --- @tparam table probe
 function Pool:leave(probe)
   self.users[probe] = nil
-  if self.oldest and not self:is_in_use() then self:tidy() end
+  if self.all.n > 0 and not self:is_in_use() then self:tidy() end
+end
+
+--- Wait a little for connections that are on the way although nobody needs them any more, so that they can be left
+-- with QUIT instead of being cut. At once where others go on with the pool. May yield.
+-- @tparam table slot
+-- @tparam table driver
+function Pool:see_in(slot, driver)
+  local until_ = now() + SEEN_IN
+  while self.holds == 1 and next(self.users) == nil and is_opening(self) do
+    local left = until_ - now()
+    if left <= 0 then return end
+    self.awaited = slot
+    local ok = self.hub:await(slot, driver, until_, self.hub.engine:sleep(left))
+    self.awaited = nil
+    if not ok then return end
+  end
+end
+
+--- An opening ended: whoever waits for the last of them looks again.
+function Pool:opened()
+  local slot = self.awaited
+  if not slot then return end
+  self.awaited = nil
+  local clock = slot.job
+  slot.job = nil
+  if clock then clock:cancel() end
+  self.hub:finish(slot, true)
 end
 
 --- Hold the pool: sessions stay although no question is under way, until `release`.
@@ -244,7 +289,7 @@ function Pool:hold() self.holds = self.holds + 1 end
 --- @tparam ?boolean is_collected called by the collector, in the middle of anything: idle sessions are left later
 function Pool:release(is_collected)
   self.holds = self.holds - 1
-  if self.holds > 0 or not self.oldest then return end
+  if self.holds > 0 or self.all.n == 0 then return end
   if is_collected then self:wake("tidy", 0) else self:tidy() end
 end
 
@@ -292,7 +337,7 @@ function Pool:recover()
   local missed = self.missed
   self.missed = {}
   for i = 1, #missed do
-    missed[i].group:vacate()
+    missed[i].group:vacate()             -- what was asked on it stays counted until the group is empty
     missed[i].group:serve()
   end
   self:go_on()

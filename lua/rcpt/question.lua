@@ -116,13 +116,13 @@ function question.put(probe, lease, recipient, until_)
     group:give_back(lease)
     return entry, false, false
   end
-  lease.asked, lease.said = asked + 1, nil
+  lease:ask()
   local reply, how, code, vrfy, is_by_vrfy = ask(probe, lease, recipient, until_)
   if reply == nil then
     group:give_back(lease)
     return nil, how, code
   end
-  if how == "unsaid" then lease.asked = asked end
+  if how == "unsaid" then lease:unask() end
   local entry = entry_of(lease, how ~= "unsaid" and code or nil)
   entry.vrfy = vrfy
   add_transcript(entry, lease.said, lease.opening)

@@ -64,6 +64,10 @@ function Queue:remove(item)
   return true
 end
 
+--- Whose turn it is, left where it is.
+-- @treturn ?table nil when nobody waits
+function Queue:peek() return self.turn and self.turn.first end
+
 --- Whose turn it is.
 -- @treturn ?table nil when nobody waits
 function Queue:pop()

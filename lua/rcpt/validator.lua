@@ -73,8 +73,10 @@ local function identify(probe)
   return true
 end
 
--- What a host said of a mailbox that is there, where it did not decide: another host's no does not outweigh it.
-local IS_WITNESS = { mailbox_full = true, receiving_too_fast = true, mailbox_restricted = true }
+-- What a host says of a mailbox that is there, where it does not decide (4yz): another host's no does not outweigh it.
+local IS_WITNESS = {
+  mailbox_full = true, receiving_too_fast = true, mailbox_restricted = true, mailbox_disabled = true,
+}
 
 -- Ask one host. Gives its evidence, the reply that decided and whether it is definite; or nil, message, code.
 local function ask_one(probe, mx, addresses)

@@ -86,7 +86,7 @@ local CASES = {
 for _, how in ipairs { { "hangs up", { close = true }, "eof" }, { "resets", { reset = true }, "reset" } } do
   for _, at in ipairs { "greeting", "ehlo", "mail", "rcpt" } do
     CASES[#CASES + 1] = { how[1] .. " at " .. at,       -- not before we know that it took the connection
-      { ehlo = "250-mx\n250 SIZE", [at] = { { wait = at == "greeting" and 0.03 or 0 }, how[2] } }, how[3], at }
+      { ehlo = "250-mx\n250 SIZE", [at] = { { wait = at == "greeting" and 0.05 or 0 }, how[2] } }, how[3], at }
     CASES[#CASES + 1] = { how[1] .. " in the middle of its reply to " .. at,
       { [at] = { raw "250-ok\r\n25", { wait = 0.03 }, how[2] } }, how[3] }
   end

@@ -173,6 +173,16 @@ describe("engine/session, kept", function()
       assert.falsy(text:find(USER, 1, true))
     end)
 
+    it("is of the latest one too where several were queued at once", function()
+      host()
+      local session = open { transcript = true }
+      local first, second = session:rcpt(USER), session:rcpt(OTHER)
+      assert.equal(550, loop:await(second).code)
+      assert.equal(250, loop:await(first).code)
+      assert.equal("greeting 220, ehlo 250, rcpt 550", stages(session))
+      assert.falsy(session:evidence().transcript:find(USER, 1, true))
+    end)
+
     it("does not grow with the questions", function()
       host()
       local session, size = open { transcript = true }, nil

@@ -290,7 +290,7 @@ describe("engine/session", function()
   for stage, field in pairs(STAGES) do
     for _, case in ipairs {
       { "hangs up", { close = true }, "eof" },
-      { "resets", { reset = true }, "reset" },
+      { "resets", { { wait = 0.05 }, { reset = true } }, "reset" },   -- once we know that we are connected
       { "says nothing", { silence = true }, "timeout", { greeting = 0.15, reply = 0.15 } },
       { "stops in the middle of a line", { { raw = "250-a\r\n25" }, { silence = true } }, "timeout",
         { greeting = 0.15, reply = 0.15 } },

@@ -264,6 +264,69 @@ describe("rcpt validate", function()
     end)
   end)
 
+  describe("through a proxy", function()
+    local proxied
+    setup(function()
+      proxied = World.start {
+        zones = { ["tls.example"] = { MX = { { 10, "mx.tls.example" } } }, ["mx.tls.example"] = { A = "127.0.1.1" } },
+        hosts = {
+          { ip = "127.0.1.1", name = "mx.tls.example", tls = true, rcpt = "250 2.1.5 ok", vrfy = "252 maybe" },
+        },
+        proxies = { { user = "u", password = "s3cr3t:Pa55" } },
+      }
+    end)
+    teardown(function() proxied:stop() end)
+
+    local function through(env, ...)
+      local args = {
+        "validate", "--nameserver", proxied.nameserver, "--port", tostring(proxied.port), "--allow-net", "127.0.0.0/8",
+        "--helo", "probe.example", "--sender", "<>", ...,
+      }
+      args[#args + 1] = "user@tls.example"
+      local got = cli.run(args, { env = env })
+      assert.falsy((got.out .. got.err):find("s3cr3t", 1, true))
+      return got
+    end
+
+    it("shows the proxy and how the connection was secured", function()
+      local got = through({ "RCPT_PROXY_AUTH=u:s3cr3t:Pa55" }, "--proxy", proxied.proxies[1])
+      assert.equal(0, got.code, got.err)
+      assert.truthy(got.out:find("through " .. proxied.proxies[1], 1, true), got.out)
+      assert.truthy(got.out:find("TLS         TLSv1.%d "), got.out)
+      assert.truthy(got.out:find("(not verified: ", 1, true), got.out)
+      got = through({ "RCPT_PROXY_AUTH=u:s3cr3t:Pa55" }, "--proxy", proxied.proxies[1], "--json")
+      local found = cjson.decode(got.out)
+      assert.equal(proxied.proxies[1], found.identity.proxy)
+      assert.is_false(found.tls.verified)
+    end)
+
+    it("tells what is wrong without the secret", function()
+      local got = through({ "RCPT_PROXY_AUTH=u:s3cr3t" }, "--proxy", proxied.proxies[1])
+      assert.equal(4, got.code)
+      assert.truthy(got.out:find("connect_failed", 1, true))
+      assert.equal(2, through({ "RCPT_PROXY_AUTH=s3cr3t" }, "--proxy", proxied.proxies[1]).code)
+      assert.equal(2, through({}, "--proxy", "u:s3cr3t@127.0.0.1:1").code)
+      local path = cli.file 'return { proxy = { host = "127.0.0.1", user = "u", password = "s3cr3t" oops } }'
+      assert.equal(2, through({}, "--config", path).code)
+    end)
+
+    it("takes its user and password from a file too, and identities with it", function()
+      local path = cli.file(([[return { identities = { { name = "far", proxy = {
+        host = "127.0.0.1", port = %s, user = "u", password = "s3cr3t:Pa55" } } } }]])
+        :format(proxied.proxies[1]:match("%d+$")))
+      local got = through({}, "--config", path)
+      assert.equal(0, got.code, got.out .. got.err)
+      assert.truthy(got.out:find("far: probe.example <> from", 1, true), got.out)
+      assert.truthy(got.out:find("through " .. proxied.proxies[1], 1, true), got.out)
+      path = cli.file 'return { identities = { { name = "a", helo = "a.example", sender = "<>" } } }'
+      got = cli.run { "validate", "--nameserver", proxied.nameserver, "--port", tostring(proxied.port), "--allow-net",
+        "127.0.0.0/8", "--config", path, "--vrfy", "--tls", "off", "user@tls.example" }
+      assert.equal(0, got.code, got.out .. got.err)
+      assert.truthy(got.out:find("a: a.example <> from", 1, true), got.out)
+      assert.falsy(got.out:find("TLSv1", 1, true))
+    end)
+  end)
+
   it("takes what later versions have, where leaving it out changes nothing", function()
     for name in ("rate_limit cache single_flight catch_all greylist breaker preflight_gate"):gmatch("%S+") do
       assert.equal(0, ask("--without", name, "user@company.example").code, name)

@@ -28,6 +28,7 @@ local HOSTS = {
   host(14, "mx.null.example", { rcpt = OK, one_rcpt_null_sender = true }),
   host(15, "mx.refusals.example", { rcpt = "550 5.1.1 User unknown", max_refusals = 3 }),
   host(16, "mx.dead.example", { refuse = true }),
+  host(18, "mx.hangs.example", { rcpt = { ["stuck@hangs.example"] = { silence = true }, ["*"] = OK } }),
   host(17, "mx.late.example", { rcpt = OK, greeting = { { wait = 0.2 }, "220 mx.late.example" } }),
 }
 
@@ -84,8 +85,34 @@ describe("the pool", function()
   end)
 
   it("asks 500 addresses of a domain on at most five", function()
-    local n = ask_all(numbers(500, "many"), "deliverable accepted", {}, "many")
-    assert.is_true(n >= 5 and n <= 10, n)    -- 100 recipients a session: five, and the last ones may need more
+    assert.equal(5, ask_all(numbers(500, "many"), "deliverable accepted", {}, "many")) -- 100 recipients on each
+  end)
+
+  it("asks a few on the connection there is, where that is quick, and opens another where it hangs", function()
+    local before = made("many")
+    rcpt.run(function()
+      local one = new { linger = 60 }
+      one:validate("first@many.example")
+      for i = 1, 8 do rcpt.spawn(function() one:validate(("u%d@many.example"):format(i)) end) end
+    end)
+    assert.equal(1, made("many") - before)
+    hub.get().pool:dismiss(hub.get().pool.oldest.owner)
+    rcpt.run(function()
+      local one = new { deadline = 10, linger = 60 }
+      assert.equal("accepted", one:validate("first@hangs.example").reason)
+      local stuck = one:start("stuck@hangs.example")
+      world:wait(function() return world:count("line", "^RCPT TO:<stuck") > 0 end, 5, function()
+        local nap = hub.get()
+        nap:await({}, require "rcpt.drivers".choose(), nil, nap.engine:sleep(0.005))
+      end)
+      local verdict = one:validate("other@hangs.example")
+      assert.equal("accepted", verdict.reason)
+      assert.is_true(verdict.elapsed > 0.9 and verdict.elapsed < 3)
+      assert.equal(2, made("hangs"))
+      stuck:cancel()
+      stuck:wait()
+      one:close()
+    end)
   end)
 
   it("uses one connection for all where it may have but one", function()
@@ -138,7 +165,8 @@ describe("the pool", function()
   it("keeps within connections_per_identity, each identity for itself", function()
     local pool
     rcpt.run(function()
-      local one, other = new { connections_per_identity = 1 }, new { connections_per_identity = 1, helo = "two.example" }
+      local one = new { connections_per_identity = 1 }
+      local other = new { connections_per_identity = 1, helo = "two.example" }
       for i = 1, 6 do
         rcpt.spawn(function()
           local address = ("u%d@%s.example"):format(i, i % 2 == 0 and "slow" or "many")
@@ -261,17 +289,22 @@ describe("the pool", function()
 
   describe("asks again on another connection", function()
     it("where the host takes one recipient a connection, and remembers it", function()
+      local before = world:count("reply", "^452 4%.5%.3")
       local n = ask_all(numbers(20, "one"), "deliverable accepted", { connections_per_host = 1 }, "one")
       assert.equal(20, n)
+      assert.is_true(world:count("reply", "^452 4%.5%.3") - before <= 2)   -- the core tries a new transaction, once
     end)
 
     it("where it takes three", function()
+      local before = world:count("reply", "^452 4%.5%.3")
       local n = ask_all(numbers(21, "three"), "deliverable accepted", { connections_per_host = 1 }, "three")
       assert.is_true(n >= 7 and n <= 8, n)
+      assert.is_true(world:count("reply", "^452 4%.5%.3") - before <= 2)
     end)
 
     it("where it hangs up after two messages", function()
-      local n = ask_all(numbers(12, "mails"), "deliverable accepted", { connections_per_host = 1, sender = "<>" }, "mails")
+      local given = { connections_per_host = 1, sender = "<>" }
+      local n = ask_all(numbers(12, "mails"), "deliverable accepted", given, "mails")
       assert.is_true(n >= 6 and n <= 8, n)
     end)
 
@@ -289,7 +322,8 @@ describe("the pool", function()
     end)
 
     it("where three refusals are enough for it", function()
-      local n = ask_all(numbers(9, "refusals"), "undeliverable mailbox_unknown", { connections_per_host = 1 }, "refusals")
+      local given = { connections_per_host = 1 }
+      local n = ask_all(numbers(9, "refusals"), "undeliverable mailbox_unknown", given, "refusals")
       assert.is_true(n >= 3 and n <= 4, n)
     end)
 

@@ -52,6 +52,14 @@ local ZONES = {
   ["nomaildead.example"] = mx("mx.nomail.example", "mx.dead.example"),
 }
 
+-- A better host that knows the mailbox and does not take mail for it now, and a worse one that denies it.
+for i, name in ipairs { "full", "fast", "shut" } do
+  ZONES[name .. "mx.example"] = mx("mx." .. name .. ".example", "mx.ok.example")
+  ZONES["equal" .. name .. ".example"] = { MX = { { 10, "mx." .. name .. ".example" }, { 10, "mx.ok.example" } } }
+  ZONES["mx." .. name .. ".example"] = { A = "127.0.1." .. 20 + i }
+end
+ZONES["greyno.example"] = mx("mx.grey.example", "mx.no.example")
+ZONES["mx.no.example"] = { A = "127.0.1.24" }
 ZONES["both.example"] = mx "mx.both.example"
 ZONES["mx.both.example"] = { A = "127.0.1.13", AAAA = "::1" }
 ZONES["half6.example"] = mx "mx.half6.example"
@@ -90,6 +98,10 @@ local HOSTS = {
   host(11, "mx.old.example", { ehlo = "500 what", helo = "250 mx.old.example", rcpt = OK }),
   host(12, "mx.nomail.example", { greeting = "521 5.3.2 this host does not accept mail" }),
   host(14, "mx.mute.example", { rcpt = { silence = true } }),
+  host(21, "mx.full.example", { rcpt = "452 4.2.2 mailbox full" }),
+  host(22, "mx.fast.example", { rcpt = "450 4.2.1 The user you are trying to contact is receiving mail too quickly" }),
+  host(23, "mx.shut.example", { rcpt = "450 4.2.1 mailbox is temporarily disabled" }),
+  host(24, "mx.no.example", { rcpt = NO }),
   { ip = { "127.0.1.13", "::1" }, name = "mx.both.example", rcpt = OK },
 }
 
@@ -244,6 +256,27 @@ describe("validator:validate", function()
 
   it("does not call a host missing when one family's DNS failed", function()
     assert.equal("unknown dns_failure dns servfail", short(ask("user@none6.example")))
+  end)
+
+  it("lets the better host's answer stand where a worse one denies a mailbox it knows", function()
+    for domain, answer in pairs { fullmx = "risky mailbox_full", fastmx = "risky receiving_too_fast",
+      shutmx = "unknown mailbox_disabled" } do
+      local verdict = ask("nobody@" .. domain .. ".example")
+      assert.equal(answer .. " rcpt nil", short(verdict))
+      assert.equal("mx." .. domain:sub(1, -3) .. ".example", verdict.host)
+      assert.equal(2, #verdict.evidence)
+    end
+    assert.equal("undeliverable mailbox_unknown rcpt nil", short(ask("nobody@greyno.example")))
+  end)
+
+  it("never calls a mailbox undeliverable that one of two equal hosts knows", function()
+    local statuses = {}
+    for _ = 1, 20 do
+      local verdict = ask("nobody@equalfull.example")
+      statuses[verdict.reason] = true
+      if verdict.evidence[2] then assert.equal("risky mailbox_full", verdict.status .. " " .. verdict.reason) end
+    end
+    assert.is_true(statuses.mailbox_full)
   end)
 
   it("takes a host of equal preference for as good as the one that did not decide", function()

@@ -27,7 +27,7 @@ function config.read(path)
   if #source > MAX then return nil, path .. ": longer than a file of options can be" end
   local chunk
   chunk, message = compile(source, path)
-  if not chunk then return nil, message end
+  if not chunk then return nil, (message:gsub(" near .*$", "")) end -- what stands there may be a secret
   local ok, options = pcall(chunk)
   if not ok then return nil, type(options) == "string" and options or path .. ": failed" end
   if type(options) ~= "table" then return nil, path .. ": must return a table of options" end

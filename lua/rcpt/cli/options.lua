@@ -5,7 +5,8 @@
 local config = require "rcpt.cli.config"
 local nearest = require("rcpt.options").nearest
 local out = require "rcpt.cli.out"
-local concat, format, ipairs, pairs, tonumber, type = table.concat, string.format, ipairs, pairs, tonumber, type
+local concat, format, getenv, ipairs, pairs = table.concat, string.format, os.getenv, ipairs, pairs
+local tonumber, type = tonumber, type
 local options = {}
 
 -- How a value is read: the value, or nil, what is wrong and perhaps a hint. Ranges and names are for rcpt to check.
@@ -31,6 +32,14 @@ function read.policy(s)
   return nil, "must be one of " .. concat(POLICIES, ", "), near and format("; did you mean '%s'?", near)
 end
 
+-- HOST:PORT, an IPv6 address in brackets. Who may use it is not for a command line, which others can see.
+function read.proxy(s)
+  local host, port = s:match("^%[([%x:.]+)%]:(%d+)$")
+  if not host then host, port = s:match("^([%d.]+):(%d+)$") end
+  if host then return { host = host, port = tonumber(port) } end
+  return nil, "must be IP:PORT; user and password are read from RCPT_PROXY_AUTH"
+end
+
 function read.store(s)
   if s == "memory" then return s end
   return nil, "must be memory, the only one in this version"
@@ -46,10 +55,16 @@ local ASK = {
     "ask this DNS server instead of the system's; repeatable" },
   { "--source", "source", read = read.text, arg = "IP", many = true,
     "connect from this address of ours; once for each family" },
+  { "--proxy", "proxy", read = read.proxy, arg = "IP:PORT", hides = true,
+    "go through this SOCKS5 proxy; RCPT_PROXY_AUTH=user:password is what it wants" },
   { "--port", "port", read = read.number, arg = "N", "the port of the mail servers (25)" },
+  { "--tls", "tls", read = read.text, arg = "MODE", "STARTTLS: may (the default), off or require" },
+  { "--vrfy", "vrfy", value = true, "ask VRFY first, where it is offered" },
   { "--timeout", "deadline", read = read.number, arg = "SECONDS", "for one whole question (45)" },
   { "--concurrency", "concurrency", read = read.number, arg = "N",
     "addresses asked about at once, of a list (100)" },
+  { "--connections-per-host", "connections_per_host", read = read.number, arg = "N",
+    "connections to one mail server at once (5)" },
   { "--allow-net", "allow_nets", read = read.text, arg = "CIDR", many = true,
     "connect to mail servers in this range too, although private; repeatable" },
   { "--transcript", "transcript", value = true, "keep what was said, and show it" },
@@ -86,7 +101,10 @@ local function declare(command, row, given)
     command:option(flag, help):argname(row.arg):count(row.many and "*" or "?"):target(name)
       :convert(function(s)
         local value, expected, hint = row.read(s)
-        if value == nil then return nil, format("option '%s' %s, not '%s'%s", flag, expected, s, hint or "") end
+        if value == nil then
+          local shown = row.hides and "" or format(", not '%s'", s)
+          return nil, format("option '%s' %s%s%s", flag, expected, shown, hint or "")
+        end
         return value
       end)
       :action(function(_, _, value) given[#given + 1] = { row, value } end)
@@ -136,7 +154,20 @@ local function sort_out(given)
   return settings, kept, flags
 end
 
---- What the command line and the file it names say together.
+-- The proxy's user and password, from the environment.
+local function authenticate(settings)
+  local auth = getenv("RCPT_PROXY_AUTH")
+  local proxy = settings.proxy
+  if not auth or auth == "" or type(proxy) ~= "table" or proxy.user ~= nil then return end
+  local user, password = auth:match("^([^:]+):(.+)$")
+  if not user then out.usage("RCPT_PROXY_AUTH must be user:password") end
+  local with = {}
+  for name, value in pairs(proxy) do with[name] = value end
+  with.user, with.password = user, password
+  settings.proxy = with
+end
+
+--- What the command line, the file it names and the environment say together.
 -- @tparam {table,...} given as collected by `declare`
 -- @treturn table settings for `rcpt.new` or `rcpt.parse`
 -- @treturn table kept the command's own: json, json_lines, no_color, ...
@@ -152,6 +183,7 @@ function options.settle(given)
       if settings[name] == nil then settings[name] = value end
     end
   end
+  authenticate(settings)
   return settings, kept, function(message)
     return options.reword(message, flags, file)
   end

@@ -20,7 +20,7 @@ local validate = {
 
 -- Whom we say we are has no default: it would be wrong everywhere.
 local function need_identity(settings)
-  if (settings.level or "rcpt") ~= "rcpt" then return end
+  if (settings.level or "rcpt") ~= "rcpt" or settings.identities ~= nil then return end
   local missing = {}
   if settings.helo == nil then missing[#missing + 1] = "--helo NAME (our name in EHLO)" end
   if settings.sender == nil then missing[#missing + 1] = "--sender ADDRESS (whom MAIL FROM names)" end

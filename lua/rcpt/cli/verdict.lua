@@ -11,18 +11,20 @@ local show = {}
 local OF = {
   mx = { list = true, { "host", "preference", "implicit" } },
   reply = { "code", "enhanced", "text", "stage", whole = true },
+  vrfy = { "code", "enhanced", "text", "stage", whole = true },
   flags = { "role", "disposable", "free", list = false },
-  tls = { "version", "cipher", "verified" },
-  identity = { "helo", "sender", "source", "proxy", "preflight", list = false },
+  tls = { "version", "cipher", "verified", "why", whole = true },
+  identity = { "name", "helo", "sender", "source", "proxy", "preflight", list = false },
 }
 OF.evidence = { list = true, {
-  "host", "ip", "port", "source", "stage", "reason", "error", "replies",
-  of = { replies = { list = true, { "stage", "code", "enhanced", "text", "cut", whole = true } } },
+  "host", "ip", "port", "source", "stage", "reason", "error", "replies", "tls", "tls_why", "vrfy", "proxied",
+  of = { tls = OF.tls, vrfy = OF.vrfy,
+    replies = { list = true, { "stage", "code", "enhanced", "text", "cut", whole = true } } },
 } }
 local MEMBERS = {
   "address", "status", "reason", "passed", "stage", "level", "diagnosis", "position", "normalized", "ascii", "local",
   "domain", "mx", "host", "ip", "port", "reply", "catch_all", "flags", "suggestion", "confidence", "retry_after",
-  "valid_until", "tls", "identity", "hook", "cached", "elapsed", "evidence", whole = true, of = OF,
+  "valid_until", "tls", "identity", "hook", "cached", "elapsed", "vrfy", "evidence", whole = true, of = OF,
 }
 local EMPTY = { mx = {}, flags = {}, evidence = {} }
 
@@ -97,6 +99,12 @@ local function bare(sender)
   return (sender:gsub("^<(.*)>$", "%1"))
 end
 
+local function tls_of(tls)
+  if not tls.version then return "none: " .. (tls.why or "it failed") end
+  local trust = tls.verified and "verified" or "not verified" .. (tls.why and ": " .. tls.why or "")
+  return join(tls.version, tls.cipher or "", "(" .. trust .. ")")
+end
+
 -- The facts of a card: name and how it is told; what is empty is left out.
 local TOLD = {
   { "meaning", function(v) return MEANS[v.reason] end },
@@ -124,12 +132,15 @@ local TOLD = {
     return v.host and join(v.host, v.ip and format("(%s, port %d)", v.ip, v.port or 25) or "")
   end },
   { "reply", reply_of },
+  { "VRFY", function(v) return v.vrfy and v.vrfy.stage ~= (v.reply or {}).stage and text_of(v.vrfy) end },
   { "stage", function(v) return v.stage end },
+  { "TLS", function(v) return v.tls and tls_of(v.tls) end },
   { "catch-all", function(v) return v.catch_all ~= nil and (v.catch_all and "yes" or "no") end },
   { "we were", function(v)
     local who = v.identity or {}
     local said = v.level == "rcpt" and join(who.helo or "", who.sender and "<" .. bare(who.sender) .. ">" or "") or ""
-    return join(said, who.source and "from " .. who.source or "")
+    return join(who.name and who.name .. ":" or "", said, who.source and "from " .. who.source or "",
+      who.proxy and "through " .. who.proxy or "")
   end },
   { "try again", function(v) return v.retry_after and format("in %d s", v.retry_after) end },
   { "took", function(v) return v.elapsed and format("%.3f s", v.elapsed) end },
