@@ -240,10 +240,10 @@ end
 
 -- ---- what goes on -------------------------------------------------------------------------------------------------
 
--- Are openings too many for good? While questions are answered here more may come, and a connection is not dropped
+-- Are openings too many for good? Where questions were answered more may come, and a connection is not dropped
 -- half-way that will be wanted in a moment.
 local function is_vain(self)
-  return self.n == #self.openings or not self.pool:is_in_use() or self.pool:is_wanted(self)
+  return self.n == #self.openings and not self.pace or not self.pool:is_in_use() or self.pool:is_wanted(self)
 end
 
 --- Without sessions and without anybody who waits it is forgotten. Whoever asks next makes a new one.
