@@ -36,7 +36,8 @@ local function ours(options, domain, n)
 end
 
 local function bare(ip, port, n, how)
-  local text = support.output(("%s %s %d %d %d rcpts=%d %s"):format(floor, ip, port, n / A_SESSION, AT_ONCE, A_SESSION, how))
+  local text = support.output(("%s %s %d %d %d rcpts=%d %s")
+    :format(floor, ip, port, n / A_SESSION, AT_ONCE, A_SESSION, how))
   local rate, cpu = text:match("(%S+) (%S+)")
   return rate * A_SESSION, cpu / A_SESSION
 end

@@ -17,7 +17,9 @@ local world = World.start { zones = {
   ["mx.sink.example"] = { A = { "127.0.0.1" }, ttl = 3600 },
 } }
 
-local validator = rcpt.new(world:options { port = sink.port, concurrency = concurrency })
+local validator = rcpt.new(world:options {
+  port = sink.port, concurrency = concurrency, connections_per_host = concurrency, session_recipients = 1, tls = "off",
+})
 
 local function ours()
   local i = 0

@@ -109,7 +109,7 @@ options.schema = {
   count("connections_per_host", 5, 1000, "at once, to one mail host as one identity"),
   count("connections_per_identity", 500, 100000, "at once, as one identity"),
   count("connections", 1000, 100000, "at once, of the whole process"),
-  count("session_recipients", 100, 10000, "asked on one connection"),
+  count("session_recipients", 200, 10000, "asked on one connection"),
   count("session_refusals", 20, 10000, "heard on one connection"),
   seconds("session_age", 300, "of a connection on which more is asked"),
   seconds("session_idle", 10, "between two questions on one connection"),

@@ -36,7 +36,7 @@
 ---@field connections_per_host? integer at once, to one mail host as one identity (5)
 ---@field connections_per_identity? integer at once, as one identity (500)
 ---@field connections? integer at once, of the whole process (1000)
----@field session_recipients? integer asked on one connection (100)
+---@field session_recipients? integer asked on one connection (200)
 ---@field session_refusals? integer heard on one connection (20)
 ---@field session_age? number seconds of a connection on which more is asked (300)
 ---@field session_idle? number seconds between two questions on one connection (10)

@@ -93,7 +93,7 @@ describe("doc/sessions.md", function()
       "session_idle", "linger", "identities", "identity", "proxy", "tls", "tls_ca_file", "vrfy" } do
       assert.truthy(text:find(name, 1, true), name)
     end
-    assert.same({ 5, 500, 1000, 100, 20, 300, 10, "may", false, 0 }, { defaults.connections_per_host,
+    assert.same({ 5, 500, 1000, 200, 20, 300, 10, "may", false, 0 }, { defaults.connections_per_host,
       defaults.connections_per_identity, defaults.connections, defaults.session_recipients, defaults.session_refusals,
       defaults.session_age, defaults.session_idle, defaults.tls, defaults.vrfy, defaults.linger })
   end)
