@@ -1,6 +1,7 @@
 --- A thousand probes at once against a server that waits one second before each reply.
 --   lua5.4 bench/wait.lua [PROBES]
--- Each on a connection of its own (by default five would share the work of one host). Beside one probe alone, in the same run: the thousand should take about as long, on one thread, under 100 MiB.
+-- Each on a connection of its own (by default five would share the work of one host), beside one probe alone in the
+-- same run: the thousand should take about as long, on one thread, under 100 MiB.
 local support = require "bench.support"
 local rcpt = require "rcpt"
 local core = require "rcpt.core"
@@ -16,7 +17,9 @@ local world = World.start {
 }
 
 local function run(n)
-  local validator = rcpt.new(world:options { concurrency = n, connections_per_host = n, session_recipients = 1 })
+  local validator = rcpt.new(world:options {
+    concurrency = n, connections_per_host = n, connections_per_identity = n, session_recipients = 1,
+  })
   local i, accepted, from, cpu = 0, 0, core.now(), os.clock()
   for verdict in validator:each(function()
     i = i + 1
