@@ -101,7 +101,7 @@ local function answer(self, address)
     if code == "closed" then self.is_dry = true end
     return put(self, address, true, nil, message, code)
   end
-  self.probes[probe] = true
+  self.probes[probe], probe.is_patient = true, true
   put(self, address, xpcall(self.ask, with_traceback, probe))
   self.probes[probe] = nil
 end

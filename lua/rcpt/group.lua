@@ -14,6 +14,8 @@ local group = {}
 
 -- How long a host's or our own system's "no more than these" is believed.
 local BELIEVED = 60
+-- How often one who was put aside is looked at, seconds.
+local ASIDE = 5
 
 -- For a few questions that will soon be answered on the sessions there are, no other one is opened: so many for each
 -- session, so many seconds.
@@ -31,7 +33,7 @@ function group.new(pool, key, target, identity, options, places)
   local self = setmetatable({
     pool = pool, key = key, host = target.host, addresses = target.addresses, open = identity.open, options = options,
     places = places, facts = pool.facts:of(places[1].key), waiting = queue.new(), fresh = queue.new(), openings = {},
-    idle = {}, n = 0, asked = 0, pace = nil, latest = 0, starves = nil, look = nil,
+    idle = {}, n = 0, asked = 0, pace = nil, latest = 0, lives_since = 0, starves = nil, look = nil,
   }, Group)
   for i = 1, #places do places[i].groups = places[i].groups + 1 end
   return self
@@ -305,6 +307,7 @@ function Group:arrived(opening)
   end
   take_out(self.openings, opening)
   if session and session:ready() then
+    if self.n - #self.openings == 1 then self.lives_since = now() end
     local lease = leases.new(self, session)
     if self.open.transcript then lease.opening = session:evidence().transcript end
     local request = next_waiting(self)
@@ -378,6 +381,10 @@ end
 function Group:time_over(request)
   request.job = nil
   if not request.is_waiting then return end
+  if request.probe.is_patient and self.n > #self.openings then   -- put aside while the host answers others
+    request.until_ = now() + ASIDE
+    return arm(self, request)
+  end
   request.seen = late(self)
   leave(request)
   self.pool.hub:finish(request.probe, true)
@@ -436,7 +443,10 @@ function Group:take(probe, until_, is_fresh)
     self:serve()
     self.pool:go_on()
   elseif ok and not probe.gone then
-    if lease then return lease end
+    if lease then
+      if probe.is_patient then probe.until_ = until_ + now() - max(request.since, self.lives_since) end
+      return lease
+    end
     local seen = failed and failed:evidence() or request.seen
     if seen then return false, seen end
     return nil, request.message, request.code

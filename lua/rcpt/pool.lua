@@ -362,6 +362,7 @@ function pool.ask(probe, target, identity, recipient, until_)
     local group = self:group(target, identity, probe.options)
     local lease, message, code = group:take(probe, until_, try > 1)
     if lease == nil then return nil, message, code end
+    if probe.until_ > until_ then until_ = probe.until_ end
     local is_last = try == TRIES or now() >= until_
     if not lease then
       evidence, reply = question.without(group, message), false

@@ -25,7 +25,7 @@ function probe.new(address, options, hub, driver, resolver, owner)
     began = began, until_ = began + options.deadline, stage = "syntax",
     -- filled on the way, named here so that the table is made once in its size
     parsed = false, mx = false, evidence = false, reason = false, diagnosis = nil, entry = nil, reply = nil,
-    is_unsure = false, identity = false, hook = nil, is_queued = false,
+    is_unsure = false, is_patient = false, identity = false, hook = nil, is_queued = false,
     gone = false, job = nil, done = false, result = nil, message = nil, code = nil, waiter = nil,
   }, Probe)
 end

@@ -30,6 +30,7 @@ local HOSTS = {
   host(16, "mx.dead.example", { refuse = true }),
   host(18, "mx.hangs.example", { rcpt = { ["stuck@hangs.example"] = { silence = true }, ["*"] = OK } }),
   host(17, "mx.late.example", { rcpt = OK, greeting = { { wait = 0.2 }, "220 mx.late.example" } }),
+  host(19, "mx.steady.example", { rcpt = OK, delay = 0.1 }),
 }
 
 local ZONES = { ["twin.example"] = { MX = { { 10, "mx.many.example" } } } }
@@ -380,6 +381,12 @@ describe("the pool", function()
       assert.equal("accepted", patient:wait().reason)
     end)
     assert.equal(1, made("late") - before)
+  end)
+
+  it("does not count the time an address of each() waits for others at the same host", function()
+    -- Each answer takes 0.1 s, all of them on one connection far more than the deadline.
+    assert.equal(1, ask_all(numbers(12, "steady"), "deliverable accepted",
+      { connections_per_host = 1, deadline = 0.7 }, "steady"))
   end)
 
   it("says local_limit where no place was free in time", function()
