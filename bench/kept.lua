@@ -1,8 +1,8 @@
 --- Addresses a second on kept sessions, in the clear and with TLS, beside a bare client on the same servers.
 --   lua5.4 bench/kept.lua [ADDRESSES] [ROUNDS]
 -- In the clear: Postfix's smtp-sink. TLS: Exim, a process a connection, so the wall clock there is Exim's; what
--- tells is the processor time. Five connections, fifty recipients on each before the next is opened, for both;
--- "a session each" is the same with one recipient a connection.
+-- tells is the processor time. Five connections, fifty recipients on each before the next is opened, for both; in the
+-- last two rows one recipient on each, so every address pays for a handshake.
 local support = require "bench.support"
 local rcpt = require "rcpt"
 local core = require "rcpt.core"
@@ -35,27 +35,31 @@ local function ours(options, domain, n)
   return n / wall, cpu / n * 1e6
 end
 
-local function bare(ip, port, n, how)
+local function bare(ip, port, n, a_session, how)
   local text = support.output(("%s %s %d %d %d rcpts=%d %s")
-    :format(floor, ip, port, n / A_SESSION, AT_ONCE, A_SESSION, how))
+    :format(floor, ip, port, n / a_session, AT_ONCE, a_session, how))
   local rate, cpu = text:match("(%S+) (%S+)")
-  return rate * A_SESSION, cpu / A_SESSION
+  return rate * a_session, cpu / a_session
 end
 
-local function kept(given)
-  given.connections_per_host, given.session_recipients, given.concurrency = AT_ONCE, A_SESSION, 200
+local function kept(a_session, given)
+  given.connections_per_host, given.session_recipients, given.concurrency = AT_ONCE, a_session, 200
   return given
 end
 
 local few = math.max(A_SESSION, math.floor(addresses / 10 / A_SESSION) * A_SESSION)
 local exim = servers.hosts.eximtls.ip
-local clear = fakes:options(kept { port = sink.port, tls = "off" })
-local secure = real:options(kept { tls = "require", tls_ca_file = real.ca_file })
+local clear = fakes:options(kept(A_SESSION, { port = sink.port, tls = "off" }))
+local secure = real:options(kept(A_SESSION, { tls = "require", tls_ca_file = real.ca_file }))
+local alone = real:options(kept(1, { tls = "require", tls_ca_file = real.ca_file }))
+local EXIM = "tls domain=eximtls.example"
 local rows = {
-  { "floor, kept, in the clear", function() return bare("127.0.0.1", sink.port, addresses, "") end },
+  { "floor, kept, in the clear", function() return bare("127.0.0.1", sink.port, addresses, A_SESSION, "") end },
   { "rcpt, kept, in the clear", function() return ours(clear, "sink.example", addresses) end },
-  { "floor, kept, TLS (Exim)", function() return bare(exim, real.port, few, "tls domain=eximtls.example") end },
+  { "floor, kept, TLS (Exim)", function() return bare(exim, real.port, few, A_SESSION, EXIM) end },
   { "rcpt, kept, TLS (Exim)", function() return ours(secure, "eximtls.example", few) end },
+  { "floor, a TLS session each", function() return bare(exim, real.port, few / 4, 1, EXIM) end },
+  { "rcpt, a TLS session each", function() return ours(alone, "eximtls.example", few / 4) end },
 }
 for _, row in ipairs(rows) do row.rates, row.cpus = {}, {} end
 for _ = 1, rounds do
