@@ -96,7 +96,7 @@ for _, how in ipairs { { "hangs up", { close = true }, "eof" }, { "resets", { re
   CASES[#CASES + 1] = { how[1] .. " at RCPT within TLS", { tls = { rcpt_after = how[2] } }, how[3], "rcpt" }
 end
 
-describe("a bad server that", function()
+describe("a bad server (#timed) that", function()
   local world, loop, witness
 
   setup(function()

@@ -103,6 +103,12 @@ describe("the books of the pool", function()
       audit()
     end
     for i = 1, 3 do validators[i]:close() end
+    -- What was given back last is left by a chore of the hub's, not by us.
+    for _ = 1, 50 do
+      if hub.get().pool.all.n == 0 then break end
+      nap(0.02)
+      audit()
+    end
   end
 
   it("agree at all times, and are empty in the end #slow", function()
