@@ -11,19 +11,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/span.h"
-
-static int wrong;
-
-#define CHECK(cond) do { if (!(cond) && !wrong) wrong = __LINE__; } while (0)
-
-static void told(const char *name)
-{
-    if (wrong)
-        printf("not ok %s: line %d\n", name, wrong);
-    else
-        printf("ok %s\n", name);
-    wrong = 0;
-}
+#include "spec/support/check.h"
 
 /* An allocator that counts what is out and fails when told to. */
 struct ledger {

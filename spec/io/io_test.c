@@ -13,20 +13,7 @@
 #include "io/clock.h"
 #include "io/poller.h"
 #include "io/sock.h"
-
-static int wrong;
-
-#define CHECK(cond) do { if (!(cond) && !wrong) wrong = __LINE__; } while (0)
-
-static void told(const char *name)
-{
-    if (wrong)
-        printf("not ok %s: line %d\n", name, wrong);
-    else
-        printf("ok %s\n", name);
-    fflush(stdout);
-    wrong = 0;
-}
+#include "spec/support/check.h"
 
 /* ---- the poller --------------------------------------------------------------- */
 
